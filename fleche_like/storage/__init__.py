@@ -1,0 +1,36 @@
+"""Objects by digest: key management, locks, and value and call storages over byte backends."""
+
+from __future__ import annotations
+
+from fleche_like.storage.base import (
+    AmbiguousDigestError,
+    CallMixin,
+    CallStorage,
+    Intent,
+    KeyManagement,
+    OperationContext,
+    SaveError,
+    StorageBackend,
+    ValueMixin,
+    ValueStorage,
+)
+from fleche_like.storage.calls import BackendCallStorage
+from fleche_like.storage.locks import PerKeyLockMixin, SerializingMixin
+from fleche_like.storage.values import BackendValueStorage
+
+__all__ = [
+    "AmbiguousDigestError",
+    "BackendCallStorage",
+    "BackendValueStorage",
+    "CallMixin",
+    "CallStorage",
+    "Intent",
+    "KeyManagement",
+    "OperationContext",
+    "PerKeyLockMixin",
+    "SaveError",
+    "SerializingMixin",
+    "StorageBackend",
+    "ValueMixin",
+    "ValueStorage",
+]

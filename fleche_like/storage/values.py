@@ -1,0 +1,81 @@
+"""Values in any byte backend, through any codec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fleche_like.backends import ByteBackend, SupportsMap, SupportsOpen, SupportsParts
+from fleche_like.codecs import Buffer, Codec, PickleCodec, dumps, load_file, load_mapped, loads
+from fleche_like.hashing import Digest
+from fleche_like.storage.backed import BackedStorage
+from fleche_like.storage.base import ValueMixin
+from fleche_like.storage.layout import VALUES
+
+
+class BackendValueStorage(BackedStorage, ValueMixin):
+    """Values as sealed envelopes in a byte backend.
+
+    Args:
+        backend: where the bytes go.
+        codec: how objects become bytes; pickle (protocol 5, large buffers out of band) unless
+            said otherwise. Reading goes by the name in each envelope.
+        prefix: container of all keys, with its closing slash.
+        mmap: map large buffers copy-on-write instead of copying them, where the backend can
+            (``"verify"``: and check their contents first, which reads them).
+
+    Thread-safe and process-safe as far as the backend is: each put replaces atomically. A value
+    that is already there is not written again.
+    """
+
+    def __init__(
+        self,
+        backend: ByteBackend,
+        codec: Codec | None = None,
+        *,
+        prefix: str = VALUES,
+        mmap: bool | Literal["verify"] = False,
+    ) -> None:
+        super().__init__(backend, prefix=prefix)
+        self.codec: Codec = PickleCodec() if codec is None else codec
+        self.mmap = mmap
+
+    def encode(self, value: Any, key: Digest) -> Sequence[Buffer]:
+        """Return the parts of a value's envelope, to be stored by :meth:`put_encoded`.
+
+        They may refer to the value's own memory: store them before it can change.
+
+        Raises:
+            EncodeError: the codec cannot represent the value.
+        """
+        return dumps(value, key, self.codec)
+
+    def put(self, value: Any, key: Digest) -> Digest:
+        """Store a value under its digest, unless it is there."""
+        if not self._contains(key):
+            self.put_encoded(self.encode(value, key), key)
+        return key
+
+    def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
+        """Store what :meth:`encode` returned, replacing what was there."""
+        if isinstance(self.backend, SupportsParts):
+            self.backend.put_parts(self._path(key), parts)
+        else:
+            self.backend.put_bytes(self._path(key), b"".join(parts))
+
+    def get(self, key: Digest) -> Any:
+        """Return the value of a full digest, in memory of its own.
+
+        Raises:
+            KeyNotFound: it is not stored.
+            DamagedEnvelope: its bytes are not what was stored.
+            DecodeError: they are, but decoding them raised.
+        """
+        where = self._path(key)
+        if self.mmap and isinstance(self.backend, SupportsMap):
+            mapped = self.backend.map_bytes(where)
+            return load_mapped(mapped, key, verify_buffers=self.mmap == "verify")
+        if isinstance(self.backend, SupportsOpen):
+            with self.backend.open_read(where) as file:
+                return load_file(file, key)
+        return loads(self.backend.get_bytes(where), key)
