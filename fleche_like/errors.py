@@ -15,7 +15,8 @@ carries its data as attributes, and survives pickling::
     ├── CodecError (ValueError)
     │   ├── DamagedEnvelope                 bytes that are not what was stored
     │   ├── DecodeError                     intact bytes whose decoding raised
-    │   └── UnknownCodec (LookupError)      the envelope names a codec that is not registered
+    │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
+    │   └── UnknownFormat                   an envelope that a later release wrote
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
     ├── DatabaseError (OSError)
     │   ├── DatabaseDamaged                 the database file is not a sound database
@@ -165,6 +166,16 @@ class UnknownCodec(CodecError, LookupError):
     """The envelope names a codec that is not registered here. Attributes: ``name``."""
 
     name: str
+
+
+class UnknownFormat(CodecError):
+    """An envelope that a later release wrote: not damage, so nothing to quarantine.
+
+    Attributes: ``key``, ``reason``.
+    """
+
+    key: str
+    reason: str
 
 
 class ReadOnlyError(FlecheError, PermissionError):
