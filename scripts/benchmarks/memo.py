@@ -1,0 +1,122 @@
+"""Memoized calls: hits, first hits, misses, bulk."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from scripts.benchmarks.contest import Entry, Samples, contest
+from scripts.benchmarks.peers import CONTENDERS, NO_TIER, Function, memoized
+from scripts.benchmarks.rows import OURS, Row, Settings, Suite, times_faster_than
+from scripts.benchmarks.workload import tiny
+
+
+def register(suites: dict[str, Suite]) -> None:
+    """Add this suite."""
+    suites["memo"] = rows
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """Measure every row, one after the other."""
+    warm = _warm_hits(settings)
+    yield Row(
+        "warm hit, memory tier on",
+        _without(warm, NO_TIER),
+        (times_faster_than("diskcache", 5), times_faster_than("joblib", 20)),
+    )
+    yield Row(
+        "warm hit, memory tier off",
+        _as_ours(warm, NO_TIER),
+        (times_faster_than("diskcache", 2),),
+    )
+    yield Row(
+        "first hit of each key in a fresh process",
+        _first_hits(settings),
+        (times_faster_than("diskcache", 1),),
+        "after imports; median over keys",
+    )
+    yield Row(
+        "miss, function of no cost",
+        _misses(settings),
+        (times_faster_than("diskcache", 1),),
+    )
+    yield from _bulk(settings)
+
+
+def _names(settings: Settings, *left_out: str) -> list[str]:
+    return [name for name in CONTENDERS if name not in settings.skip and name not in left_out]
+
+
+def _functions(names: Sequence[str], folder: Path) -> dict[str, Function]:
+    return {name: memoized(name, folder, tiny) for name in names}
+
+
+def _warm_hits(settings: Settings) -> Samples:
+    entries: dict[str, Entry] = {}
+    for name, function in _functions(_names(settings), settings.folder / "warm").items():
+        function(1, 0.5, label="warm")
+        entries[name] = lambda function=function: function(1, 0.5, label="warm")
+    return contest(entries, rounds=settings.rounds(150))
+
+
+def _misses(settings: Settings) -> Samples:
+    functions = _functions(_names(settings, NO_TIER), settings.folder / "miss")
+    return contest(
+        {name: _ever_new(function) for name, function in functions.items()},
+        rounds=settings.size(600, 5),
+        number=1,
+    )
+
+
+def _ever_new(function: Function, start: int = 0) -> Entry:
+    numbers = itertools.count(start)
+    return lambda: function(next(numbers), 0.5, label="new")
+
+
+def _first_hits(settings: Settings) -> Samples:
+    """Fill every contender's folder, then hit each key once in several fresh processes."""
+    keys = settings.size(300, 4)
+    names = _names(settings, "lru_cache", NO_TIER)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for child in range(settings.rounds(5)):
+        folder = Path(tempfile.mkdtemp(dir=settings.folder))
+        turned = names[child % len(names) :] + names[: child % len(names)]
+        for _filled_then_hit in range(2):
+            answer = _child(folder, keys, turned)
+        for name, times in answer.items():
+            seconds[name] += times
+    return Samples(seconds)
+
+
+def _child(folder: Path, keys: int, names: Sequence[str]) -> dict[str, list[float]]:
+    command = [sys.executable, "-m", "scripts.benchmarks.first_hits", str(folder), str(keys)]
+    done = subprocess.run([*command, *names], check=True, capture_output=True, text=True)
+    answer: dict[str, list[float]] = json.loads(done.stdout)
+    return answer
+
+
+def _bulk(settings: Settings) -> Iterator[Row]:
+    """Ten thousand distinct calls, in turns of a hundred: computed, then hit."""
+    calls = settings.size(10_000, 20)
+    turn = settings.size(100, 5)
+    functions = _functions(_names(settings, NO_TIER), settings.folder / "bulk")
+    for what in ("computed", "hit"):
+        entries = {name: _ever_new(function) for name, function in functions.items()}
+        samples = contest(entries, rounds=calls // turn, number=turn)
+        yield Row(f"bulk of {calls:,} distinct calls, {what}, per call", samples)
+
+
+def _without(samples: Samples, name: str) -> Samples:
+    return Samples({key: times for key, times in samples.seconds.items() if key != name})
+
+
+def _as_ours(samples: Samples, name: str) -> Samples:
+    """The same rounds with another of our own contenders in our place."""
+    if name not in samples.seconds:
+        return _without(samples, OURS)
+    return _without(Samples({**samples.seconds, OURS: samples.seconds[name]}), name)
