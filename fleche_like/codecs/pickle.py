@@ -38,7 +38,7 @@ class PickleCodec:
         return Encoded(payload, buffers)
 
     def decode(self, payload: Buffer, buffers: Sequence[Buffer]) -> Any:
-        return pickle.loads(payload, buffers=buffers)
+        return pickle.loads(payload, buffers=buffers) if buffers else pickle.loads(payload)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from fleche_like.codecs.base import Buffer, Codec
-from fleche_like.codecs.envelope import seal, unseal
+from fleche_like.codecs.envelope import seal, unseal, unseal_small
 from fleche_like.codecs.memory import copy
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec
@@ -41,6 +41,9 @@ def loads(data: Buffer, key: str) -> Any:
         UnknownCodec: by a codec that is not registered here.
         DecodeError: the bytes are intact, but decoding them raised (its cause).
     """
+    small = unseal_small(key, data)
+    if small is not None:
+        return _decode(key, *small)
     codec, payload, buffers = unseal(key, data)
     if buffers:
         buffers = [copy(buffer) for buffer in buffers]
@@ -76,7 +79,7 @@ def load_mapped(data: memoryview, key: str, *, verify_buffers: bool = False) -> 
     return _decode(key, *unseal(key, data, verify_buffers=verify_buffers))
 
 
-def _decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer]) -> Any:
+def _decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
     decode = get_codec(codec).decode
     try:
         return decode(payload, buffers)
