@@ -79,7 +79,7 @@ def _array(settings: Settings) -> Row:
     entries: dict[str, Entry] = {
         name: partial(function, array) for name, function in _digests(settings).items()
     }
-    entries[RAW] = partial(xxhash.xxh3_128_hexdigest, array)
+    entries[RAW] = partial(xxhash.xxh3_128_hexdigest, array.data)
     samples = contest(settings.without_skipped(entries), rounds=settings.rounds(25))
     note = f"{_peak_mb(entries[OURS]):.1f} MB allocated" if OURS in entries else ""
     return Row(f"contiguous float array, {megabytes} MB", samples, (within(RAW, 1 / 0.9),), note)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from scripts.benchmarks.contest import Entry, Samples, contest
@@ -60,7 +61,7 @@ def _warm_hits(settings: Settings) -> Samples:
     entries: dict[str, Entry] = {}
     for name, function in _functions(_names(settings), settings.folder / "warm").items():
         function(1, 0.5, label="warm")
-        entries[name] = lambda function=function: function(1, 0.5, label="warm")
+        entries[name] = partial(function, 1, 0.5, label="warm")
     return contest(entries, rounds=settings.rounds(150))
 
 

@@ -4,7 +4,8 @@
   same with ``memory_bytes=0``, so that every hit reads the database.
 * diskcache: ``Cache(folder).memoize()``; SQLite in WAL mode, ``synchronous=NORMAL``.
 * joblib: ``Memory(folder, verbose=0).cache``; files, written and renamed, never synced.
-* fleche: values as pickle files, calls in its SQL storage on SQLite; metadata off.
+* fleche: values as pickle files, calls in its SQL storage on SQLite in WAL mode with
+  SQLite's own ``synchronous=FULL``; metadata off.
 * lru_cache: ``functools.lru_cache(maxsize=None)``; memory of this process, nothing is stored.
 """
 
