@@ -1,0 +1,64 @@
+"""What was called: calls, templates, expressions, and the binding of arguments."""
+
+from __future__ import annotations
+
+from fleche_like.calls.call import RESULT, Call, DigestedCall, PreparedCall
+from fleche_like.calls.expressions import (
+    And,
+    Comparison,
+    Expression,
+    Field,
+    Membership,
+    Not,
+    Or,
+    Ordering,
+    Prefix,
+    arg,
+    meta,
+    result,
+)
+from fleche_like.calls.key import KeyMaker, Version, call_key
+from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
+from fleche_like.calls.metadata import flatten, freeze
+from fleche_like.calls.operands import Comparator, Constant, Operand
+from fleche_like.calls.scalars import Scalar, instant_us, is_scalar, scalar_view
+from fleche_like.calls.selection import Selection, SupportsSelection, select_from
+from fleche_like.calls.template import QueryCall
+
+__all__ = [
+    "RESULT",
+    "And",
+    "Call",
+    "Comparator",
+    "Comparison",
+    "Constant",
+    "DigestedCall",
+    "Expression",
+    "Field",
+    "KeyMaker",
+    "LazyArguments",
+    "LazyCall",
+    "Loader",
+    "Membership",
+    "Not",
+    "Operand",
+    "Or",
+    "Ordering",
+    "Prefix",
+    "PreparedCall",
+    "QueryCall",
+    "Scalar",
+    "Selection",
+    "SupportsSelection",
+    "Version",
+    "arg",
+    "call_key",
+    "flatten",
+    "freeze",
+    "instant_us",
+    "is_scalar",
+    "meta",
+    "result",
+    "scalar_view",
+    "select_from",
+]

@@ -1,0 +1,194 @@
+"""Calls: one invocation of a function, with its values or with their digests."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from fleche_like.calls.display import shown_call, shown_digest, shown_value
+from fleche_like.calls.key import Version, call_key
+from fleche_like.calls.metadata import freeze
+from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
+from fleche_like.hashing import Digest, digest
+from fleche_like.support.sentinel import MISSING
+
+#: The result's name beside those of arguments: a keyword of Python, so no parameter has it.
+RESULT: Final = "return"
+
+
+@dataclass(repr=False)
+class Call:
+    """One invocation with its values.
+
+    Args:
+        name: qualified name of the function.
+        arguments: values by name, in the order that :class:`~fleche_like.calls.Binder` gives. A
+            :class:`Digest` stands for the value that has it.
+        module: the function's module.
+        version: its declared version.
+        code: digest of its code.
+        result: what it returned; ``MISSING`` if it has not.
+        metadata: what else is known of this invocation; no part of the key.
+
+    Raises:
+        ValueError: an argument is named ``return``, which is the result's name.
+
+    >>> Call("simulate", {"alpha": 0.1, "steps": 100})
+    simulate(alpha=0.1, steps=100)
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    module: str | None = None
+    version: Version = None
+    code: Digest | None = None
+    result: Any = MISSING
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _refuse_reserved(self.arguments)
+
+    @property
+    def key(self) -> Digest:
+        """The key for the arguments as they are now; ``digested()`` holds it fast.
+
+        Raises:
+            Indigestible: an argument has no stable identity.
+        """
+        pairs = [(name, digest(value)) for name, value in self.arguments.items()]
+        return call_key(self.name, self.module, self.version, self.code, pairs)
+
+    def to_lookup_key(self) -> Digest:
+        """Return :attr:`key`."""
+        return self.key
+
+    def digested(self) -> DigestedCall:
+        """Return this call sealed: digests of all values as they are now, and a copy of metadata.
+
+        Raises:
+            Indigestible: an argument or the result has no stable identity.
+        """
+        sealed = DigestedCall(
+            self.name,
+            {name: digest(value) for name, value in self.arguments.items()},
+            self.module,
+            self.version,
+            self.code,
+            metadata=freeze(self.metadata),
+            scalars={name: value for name, value in self.arguments.items() if is_scalar(value)},
+            views=_views(self.arguments),
+        )
+        return sealed if self.result is MISSING else sealed.with_result(self.result)
+
+    def __repr__(self) -> str:
+        return shown_call(self.name, {n: shown_value(v) for n, v in self.arguments.items()})
+
+
+@dataclass(repr=False)
+class DigestedCall:
+    """One invocation with the digests of its values. Not to be changed once it is made.
+
+    Args:
+        name: qualified name of the function.
+        arguments: digests by argument name, in canonical order.
+        module: the function's module.
+        version: its declared version.
+        code: digest of its code.
+        result: digest of the result, ``None`` if there is none yet.
+        metadata: JSON-able; see :func:`~fleche_like.calls.metadata.freeze`.
+        scalars: the very values of those arguments that are scalars, and of the result under
+            ``"return"``. They follow from the digests, so they do not count in comparisons.
+        views: scalars that *compare* like those arguments (or result) that are not scalars
+            themselves: ``np.float64(0.1)`` has the view ``0.1``. Never a substitute for the value.
+    """
+
+    name: str
+    arguments: dict[str, Digest]
+    module: str | None = None
+    version: Version = None
+    code: Digest | None = None
+    result: Digest | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    scalars: Mapping[str, Scalar] = field(default_factory=dict, compare=False)
+    views: Mapping[str, Scalar] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _refuse_reserved(self.arguments)
+
+    @functools.cached_property
+    def key(self) -> Digest:
+        """The call's key: computed once."""
+        return call_key(self.name, self.module, self.version, self.code, self.arguments.items())
+
+    def to_lookup_key(self) -> Digest:
+        """Return :attr:`key`."""
+        return self.key
+
+    @property
+    def comparable(self) -> Mapping[str, Scalar]:
+        """What expressions compare and an index keeps in typed columns: scalars and views."""
+        return {**self.views, **self.scalars} if self.views else self.scalars
+
+    def with_result(self, result: Any, metadata: Mapping[str, Any] | None = None) -> DigestedCall:
+        """Return a copy that has ``result`` (a value, or its :class:`Digest`), and the same key.
+
+        Args:
+            result: what the call returned.
+            metadata: replaces the metadata, if given.
+
+        Raises:
+            Indigestible: the result has no stable identity.
+        """
+        finished = replace(
+            self,
+            result=digest(result),
+            metadata=self.metadata if metadata is None else freeze(metadata),
+            scalars={**self.scalars, RESULT: result} if is_scalar(result) else self.scalars,
+            views={**self.views, **_views({RESULT: result})},
+        )
+        finished.key = self.key
+        return finished
+
+    def __repr__(self) -> str:
+        shown = {
+            name: shown_value(self.scalars[name]) if name in self.scalars else shown_digest(key)
+            for name, key in self.arguments.items()
+        }
+        return shown_call(self.name, shown)
+
+
+@dataclass
+class PreparedCall:
+    """A call that is sealed before its body runs, so that what the body changes cannot touch it.
+
+    A cache subclasses it to add what it encoded of the arguments.
+    """
+
+    call: DigestedCall
+
+    @property
+    def key(self) -> Digest:
+        """The call's key."""
+        return self.call.key
+
+    def finished(self, result: Any, metadata: Mapping[str, Any] | None = None) -> DigestedCall:
+        """Return the call with its result; see :meth:`DigestedCall.with_result`."""
+        return self.call.with_result(result, metadata)
+
+
+def _views(values: Mapping[str, Any]) -> dict[str, Scalar]:
+    found = {}
+    for name, value in values.items():
+        # A Digest is text only in form: it stands for a value that is not at hand.
+        if not is_scalar(value) and not isinstance(value, Digest):
+            view = scalar_view(value)
+            if view is not MISSING:
+                found[name] = view
+    return found
+
+
+def _refuse_reserved(arguments: Mapping[str, Any]) -> None:
+    if RESULT in arguments:
+        raise ValueError("no argument can be named 'return': that is the result's name")
