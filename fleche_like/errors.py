@@ -24,6 +24,7 @@ carries its data as attributes, and survives pickling::
     │       ├── SchemaOutdated              older than this package; says how to upgrade
     │       └── SchemaTooNew                written by a newer release of this package
     ├── ConfigError (ValueError)            a setting or cache URL that makes no sense
+    ├── CacheNotFound (FileNotFoundError)   a cache opened read-only that is not there
     ├── MissingExtra (ImportError)          an optional dependency is not installed
     ├── UncachableFunction (TypeError)      a callable whose calls cannot be memoized
     ├── QueryError (ValueError)             a query that cannot be answered
@@ -216,6 +217,12 @@ class ConfigError(FlecheError, ValueError):
     """A setting or a cache URL makes no sense. Attributes: ``source`` (where it was read)."""
 
     source: str
+
+
+class CacheNotFound(FlecheError, FileNotFoundError):
+    """A cache was to be opened read-only, and there is none. Attributes: ``url``."""
+
+    url: str
 
 
 class MissingExtra(FlecheError, ImportError):

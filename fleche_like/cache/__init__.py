@@ -1,0 +1,9 @@
+"""Caches: a value storage and a call storage, used together, with a memory tier in front."""
+
+from __future__ import annotations
+
+from fleche_like.cache.cache import MEMORY_BYTES, Cache
+from fleche_like.cache.immutable import is_immutable
+from fleche_like.cache.stats import CacheStats
+
+__all__ = ["MEMORY_BYTES", "Cache", "CacheStats", "is_immutable"]

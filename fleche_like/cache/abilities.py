@@ -1,0 +1,89 @@
+"""What storages under a cache may be able to do beyond their contract, and the plain ways."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
+
+from fleche_like.codecs import Buffer
+from fleche_like.hashing import Digest
+from fleche_like.storage import CallStorage, ValueStorage
+from fleche_like.support.sentinel import MISSING, Missing
+
+
+@runtime_checkable
+class SupportsLookup(Protocol):
+    """Reading a full key in one step, with damage put aside."""
+
+    def lookup(self, key: Digest) -> Any | Missing:
+        """Return what is stored, or ``MISSING``."""
+        ...
+
+
+@runtime_checkable
+class SupportsEncoding(Protocol):
+    """Encoding a value now and storing it later."""
+
+    def encode(self, value: Any, key: Digest) -> Sequence[Buffer]:
+        """Return the parts to store; they may refer to the value's memory."""
+        ...
+
+    def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
+        """Store what :meth:`encode` returned."""
+        ...
+
+
+@runtime_checkable
+class SupportsTransaction(Protocol):
+    """Writes that commit together."""
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return the context of one transaction; nests."""
+        ...
+
+
+@runtime_checkable
+class SupportsGeneration(Protocol):
+    """Telling whether a stored call was changed or evicted by anyone."""
+
+    def generation(self) -> int:
+        """Return a number that grows with every such change."""
+        ...
+
+
+@runtime_checkable
+class SupportsManifests(Protocol):
+    """Remembering what went into a code digest."""
+
+    def save_manifest(self, code: Digest, parts: Mapping[str, Digest]) -> None:
+        """Store the parts of a code digest; silent if they are there."""
+        ...
+
+    def manifest(self, code: Digest) -> Mapping[str, str]:
+        """Return the parts of a code digest; none if it is unknown."""
+        ...
+
+
+def lookup_of(storage: ValueStorage | CallStorage) -> Callable[[Digest], Any]:
+    """Return the function that reads a full key from ``storage``, or gives ``MISSING``."""
+    if isinstance(storage, SupportsLookup):
+        return storage.lookup
+
+    def load(key: Digest) -> Any:
+        try:
+            return storage.load(key)
+        except KeyError:
+            return MISSING
+
+    return load
+
+
+def transaction_of(
+    storage: ValueStorage | CallStorage,
+) -> Callable[[], AbstractContextManager[Any]]:
+    """Return the function that opens a transaction on ``storage``; a no-op if it has none."""
+    if isinstance(storage, SupportsTransaction):
+        return storage.transaction
+    return contextlib.nullcontext

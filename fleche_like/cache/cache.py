@@ -1,0 +1,364 @@
+"""A value storage and a call storage, used together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from fleche_like.cache.abilities import (
+    SupportsEncoding,
+    SupportsGeneration,
+    SupportsManifests,
+    lookup_of,
+    transaction_of,
+)
+from fleche_like.cache.memory import MemoryTier
+from fleche_like.cache.prepared import SealedArguments, prepare
+from fleche_like.cache.stats import CacheStats, folder_bytes
+from fleche_like.calls import (
+    RESULT,
+    Call,
+    DigestedCall,
+    LazyCall,
+    PreparedCall,
+    QueryCall,
+    Selection,
+    SupportsSelection,
+    Version,
+    select_from,
+)
+from fleche_like.errors import ReadOnlyError
+from fleche_like.hashing import Digest
+from fleche_like.query import Query
+from fleche_like.storage import CallStorage, Intent, OperationContext, ValueStorage
+from fleche_like.support.sentinel import MISSING, Missing
+
+MEMORY_BYTES: Final = 256 * 1024 * 1024
+
+
+class Cache(OperationContext):
+    """Calls and their values.
+
+    Args:
+        values: where values go, by digest.
+        calls: where calls go, by key.
+        memory_bytes: bound of the memory tier in front of both; 0 turns it off. It is also off
+            where the call storage cannot tell that others changed something.
+        read_only: refuse to save and to evict.
+        url: what the cache is called in ``repr`` and messages.
+        folder: where an embedded cache lives, to tell its size.
+
+    Thread-safe as its storages are. A call becomes visible only once its result is stored; where
+    both storages share a database, values, record and index rows commit in one transaction.
+    """
+
+    def __init__(
+        self,
+        values: ValueStorage,
+        calls: CallStorage,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        read_only: bool = False,
+        url: str = "",
+        folder: Path | None = None,
+    ) -> None:
+        self.values = values
+        self.calls = calls
+        self.read_only = read_only
+        self.url = url
+        self.folder = folder
+        self._memory_bytes = memory_bytes
+        self._start()
+
+    def _start(self) -> None:
+        """Set up what belongs to this process alone."""
+        known = isinstance(self.calls, SupportsGeneration)
+        self.memory = MemoryTier(
+            self._memory_bytes if known else 0,
+            self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
+        )
+        # Asked once: isinstance() against a protocol costs more than a whole warm hit.
+        self._lookup_call = lookup_of(self.calls)
+        self._lookup_value = lookup_of(self.values)
+        self._calls_transaction = transaction_of(self.calls)
+        self._values_transaction = transaction_of(self.values)
+        self.hits = 0
+        self.misses = 0
+        self.stored = 0
+        self._known_codes: set[Digest | None] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        mine = ("values", "calls", "read_only", "url", "folder", "_memory_bytes")
+        return {name: self.__dict__[name] for name in mine}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def __repr__(self) -> str:
+        if self.url:
+            return f"{type(self).__name__}({self.url!r})"
+        return f"{type(self).__name__}({self.values!r}, {self.calls!r})"
+
+    # Looking up
+
+    def lookup(self, key: Digest) -> Any | Missing:
+        """Return the result of the call of a full key, in memory of its own, or ``MISSING``.
+
+        A record whose result is gone or damaged is a miss.
+
+        Raises:
+            DecodeError: the stored result is intact, but decoding it raised.
+        """
+        result = self.memory.get(key)
+        if result is MISSING:
+            with self._operation_context(key, intent=Intent.READ):
+                result = self._lookup_stored(key)
+            if result is MISSING:
+                self.misses += 1
+                return MISSING
+            self.memory.put(key, result)
+        self.hits += 1
+        return result
+
+    def _lookup_stored(self, key: Digest) -> Any | Missing:
+        call: DigestedCall | Missing = self._lookup_call(key)
+        if call is MISSING or call.result is None:
+            return MISSING
+        if RESULT in call.scalars:
+            return call.scalars[RESULT]
+        return self._lookup_value(call.result)
+
+    def contains(self, key: Digest | str) -> bool:
+        """Return whether a call is stored under a full or short key.
+
+        Raises:
+            KeyError: the key is no digest.
+            AmbiguousDigestError: several calls begin with a short key.
+        """
+        return self.calls.contains(key)
+
+    def load(self, key: Digest | str) -> LazyCall:
+        """Return the call of a full or short key; its values are loaded when they are looked at.
+
+        Raises:
+            KeyError: it is not stored.
+            AmbiguousDigestError: several calls begin with a short key.
+        """
+        return LazyCall(self.calls.load(key), self)
+
+    def load_value(self, digest: Digest | str) -> Any:
+        """Return the value of a full or short digest.
+
+        Raises:
+            KeyError: it is not stored.
+            AmbiguousDigestError: several values begin with a short digest.
+        """
+        return self.values.load(digest)
+
+    def load_values(self, digests: Sequence[Digest]) -> dict[Digest, Any]:
+        """Return the values of full digests; those that are not stored are left out."""
+        found = ((digest, self._lookup_value(digest)) for digest in dict.fromkeys(digests))
+        return {digest: value for digest, value in found if value is not MISSING}
+
+    # Saving
+
+    def prepare(self, call: Call) -> SealedArguments:
+        """Seal a call before its body runs: its key, and the argument values to store.
+
+        Raises:
+            Indigestible: an argument has no stable identity.
+            ReadOnlyError: the cache is read-only.
+        """
+        self._refuse_if_read_only()
+        return prepare(call, self.values)
+
+    def commit(
+        self,
+        prepared: PreparedCall,
+        result: Any,
+        metadata: Mapping[str, Any] | None = None,
+        manifest: Mapping[str, Digest] | None = None,
+    ) -> Digest:
+        """Store the result of a prepared call, then its record; all or nothing.
+
+        Args:
+            prepared: what :meth:`prepare` returned.
+            result: what the body returned.
+            metadata: what else is known of the call.
+            manifest: the parts of the call's code digest, stored once per digest.
+
+        Returns:
+            The call's key.
+
+        Raises:
+            Indigestible: the result has no stable identity.
+            SaveError: the result could not be turned into bytes.
+        """
+        self._refuse_if_read_only()
+        call = prepared.finished(result, metadata)
+        with (
+            self._operation_context(call.key),
+            self._calls_transaction(),
+            self._values_transaction(),
+        ):
+            # The result first: when it goes into a file, no transaction has begun yet.
+            self.values.save(result, call.result)
+            self._save_arguments(prepared)
+            self.calls.save(call)
+            self._save_manifest(call.code, manifest)
+        self._known_codes.add(call.code)
+        self.memory.discard(call.key)
+        self.stored += 1
+        return call.key
+
+    def _save_arguments(self, prepared: PreparedCall) -> None:
+        if isinstance(prepared, SealedArguments) and isinstance(self.values, SupportsEncoding):
+            for key, data in prepared.pending.items():
+                self.values.put_encoded((data,), key)
+
+    def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
+        if code is None or manifest is None or not isinstance(self.calls, SupportsManifests):
+            return
+        if code not in self._known_codes:
+            self.calls.save_manifest(code, manifest)
+
+    def save(self, call: Call) -> Digest:
+        """Store a call whose result is known, with its values, and return its key.
+
+        Raises:
+            ValueError: the call has no result.
+            Indigestible: a value has no stable identity.
+            SaveError: the result could not be turned into bytes.
+        """
+        if call.result is MISSING:
+            raise ValueError(f"{call!r} has no result to save")
+        return self.commit(self.prepare(call), call.result, call.metadata)
+
+    def evict(self, key: Digest | str) -> None:
+        """Remove the record of a call; its values stay, since others may share them.
+
+        Silent if a full key is absent.
+
+        Raises:
+            KeyError: nothing begins with a short key, or it is no digest.
+            AmbiguousDigestError: several calls begin with a short key.
+            ReadOnlyError: the cache is read-only.
+        """
+        self._refuse_if_read_only()
+        full = self.calls.expand(key)
+        with self._operation_context(full):
+            self.calls.evict(full)
+            self.memory.discard(full)
+
+    def _refuse_if_read_only(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError(f"{self!r} was opened read-only", url=self.url)
+
+    # Keys
+
+    def expand(self, key: Digest | str) -> Digest:
+        """Return the full key that a short one stands for.
+
+        Raises:
+            KeyError: no call begins with it, or it is no digest.
+            AmbiguousDigestError: several calls begin with it.
+        """
+        return self.calls.expand(key)
+
+    def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Digest | tuple[Digest, ...]:
+        """Return the shortest prefix that names each call alone; a tuple for several keys.
+
+        Raises:
+            KeyError: a call is not stored.
+        """
+        return self.calls.shrink(key, *keys)
+
+    def shrink_keys(self, keys: Sequence[Digest]) -> Sequence[Digest]:
+        """Return a short key for each key, in their order, as one batch."""
+        if len(keys) < 2:  # noqa: PLR2004  shrink() answers one key with one digest, not a tuple
+            return [self.calls.shrink(key) for key in keys]
+        return self.calls.shrink(*keys)
+
+    # Querying
+
+    def query(
+        self,
+        template: QueryCall | None = None,
+        /,
+        *,
+        name: str | None = None,
+        module: str | None = None,
+        version: Version = None,
+        code: Digest | str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        result: Any = None,
+    ) -> Query:
+        """Return the stored calls that match, as a lazy, chainable query.
+
+        Args:
+            template: what to look for, instead of the single parts.
+            name: qualified name of the function.
+            module: its module.
+            version: its version.
+            code: digest of its code, possibly short.
+            arguments: values by argument name, as they are or as :class:`Digest`.
+            metadata: values by dotted name, or nested.
+            result: the result, as it is or as :class:`Digest`.
+
+        ``None`` matches anything.
+        """
+        if template is None:
+            template = QueryCall(name, arguments, metadata, module, version, code, result)
+        return Query(self, Selection(template))
+
+    def select(self, selection: Selection) -> Iterator[LazyCall]:
+        """Yield the calls of a selection: in SQL where the call storage can, else one by one."""
+        return (LazyCall(call, self) for call in self._selected(selection))
+
+    def _selected(self, selection: Selection) -> Iterable[DigestedCall]:
+        if isinstance(self.calls, SupportsSelection):
+            return self.calls.select(selection, self)
+        return select_from(self.calls.query(QueryCall()), selection, self)
+
+    def count(self, selection: Selection) -> int:
+        """Return how many calls meet a selection's template and conditions."""
+        if isinstance(self.calls, SupportsSelection):
+            return self.calls.count(selection, self)
+        return sum(1 for _ in self._selected(selection))
+
+    # The whole
+
+    def manifest(self, code: Digest | str) -> Mapping[str, str]:
+        """Return what went into a code digest: digests by part name; none if it is unknown."""
+        if isinstance(self.calls, SupportsManifests):
+            return self.calls.manifest(Digest(code))
+        return {}
+
+    def stats(self) -> CacheStats:
+        """Return counts of this process's use and of what is stored."""
+        return CacheStats(
+            calls=self.count(Selection(QueryCall())),
+            size_bytes=None if self.folder is None else folder_bytes(self.folder),
+            hits=self.hits,
+            misses=self.misses,
+            stored=self.stored,
+            memory_items=len(self.memory),
+            memory_bytes=self.memory.bytes,
+        )
+
+    def close(self) -> None:
+        """Release connections and memory; the cache is not to be used afterwards."""
+        self.memory.clear()
+        for storage in (self.values, self.calls):
+            close = getattr(storage, "close", None)
+            if close is not None:
+                close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

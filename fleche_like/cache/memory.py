@@ -1,0 +1,156 @@
+"""The memory tier: results of this process's recent hits, in front of index and values."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, Final
+
+from fleche_like.cache.immutable import is_immutable
+from fleche_like.codecs import PickleCodec
+from fleche_like.errors import SaveError
+from fleche_like.support.forks import renew_after_fork
+from fleche_like.support.sentinel import MISSING, Missing
+
+logger = logging.getLogger(__name__)
+
+CHECK_INTERVAL_S: Final = 0.005
+"""How long an eviction by another process may go unseen."""
+
+_ENTRY_OVERHEAD_BYTES: Final = 300
+"""Of the key, the entry and its place in the dict, as measured with tracemalloc."""
+
+_LARGEST_SHARE: Final = 8
+"""A value larger than this part of the tier would push out everything else."""
+
+_PICKLE: Final = PickleCodec()
+
+
+class _Entry:
+    """A result: the object itself if it is immutable, else the pickle it is rebuilt from."""
+
+    __slots__ = ("buffers", "payload", "size", "used", "value")
+
+    def __init__(
+        self, value: Any, payload: bytes | None, buffers: Sequence[bytes], size: int
+    ) -> None:
+        self.value = value
+        self.payload = payload
+        self.buffers = buffers
+        self.size = size
+        self.used = False
+
+
+class MemoryTier:
+    """Results by call key, bounded in bytes, least recently used out first (by CLOCK).
+
+    A hit never shares mutable state with an earlier one. What other processes evict or overwrite
+    is noticed within :data:`CHECK_INTERVAL_S`, through a generation number that the call storage
+    raises whenever a stored call changes or goes; plain additions do not raise it.
+
+    Args:
+        max_bytes: bound on what is held; 0 holds nothing.
+        generation: returns the number; may do I/O.
+
+    Thread-safe. ``get`` takes no lock.
+    """
+
+    def __init__(self, max_bytes: int, generation: Callable[[], int]) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._generation_now = generation
+        self._generation: int | None = None
+        self._fresh_until = 0.0
+        self._entries: dict[str, _Entry] = {}
+        self._renew_after_fork()
+        renew_after_fork(self)
+
+    def _renew_after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> Any | Missing:
+        """Return the result of a call in memory of its own, or ``MISSING``."""
+        now = monotonic()
+        if now >= self._fresh_until:
+            self._revalidate(now)
+        entry = self._entries.get(key)
+        if entry is None:
+            return MISSING
+        entry.used = True
+        if entry.payload is None:
+            return entry.value
+        if not entry.buffers:
+            return pickle.loads(entry.payload)
+        return pickle.loads(entry.payload, buffers=[bytearray(each) for each in entry.buffers])
+
+    def _revalidate(self, now: float) -> None:
+        """Forget everything if a stored call has changed or gone since the last look.
+
+        The number is read before whatever a miss reads next from the storage. So an entry that
+        is filled in from there can be older than the number only if the number was raised
+        later, which the next look notices.
+        """
+        generation = self._generation_now() if self.max_bytes else None
+        if generation != self._generation:
+            self.clear()
+            self._generation = generation
+        self._fresh_until = now + CHECK_INTERVAL_S
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a result that was just read from storage, if it fits."""
+        if not self.max_bytes:
+            return
+        entry = self._snapshot(value)
+        if entry is None or entry.size > self.max_bytes // _LARGEST_SHARE:
+            return
+        with self._lock:
+            self._drop(key)
+            self._entries[key] = entry
+            self.bytes += entry.size
+            self._shrink_to_bound()
+
+    def _snapshot(self, value: Any) -> _Entry | None:
+        if is_immutable(value):
+            return _Entry(value, None, (), _ENTRY_OVERHEAD_BYTES + value.__sizeof__())
+        try:
+            payload, views = _PICKLE.encode(value)
+        except SaveError:
+            return None
+        size = len(payload) + sum(len(view) for view in views)
+        if size > self.max_bytes // _LARGEST_SHARE:
+            return None
+        buffers = tuple(bytes(view) for view in views)
+        return _Entry(None, bytes(payload), buffers, _ENTRY_OVERHEAD_BYTES + size)
+
+    def _shrink_to_bound(self) -> None:
+        """Drop the oldest entries until the rest fits, giving those hit since a second chance."""
+        while self.bytes > self.max_bytes:
+            key = next(iter(self._entries))
+            entry = self._entries[key]
+            if entry.used:
+                entry.used = False
+                self._entries[key] = self._entries.pop(key)
+            else:
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry.size
+
+    def discard(self, key: str) -> None:
+        """Forget one call's result."""
+        with self._lock:
+            self._drop(key)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self.bytes = 0

@@ -1,0 +1,63 @@
+"""A call sealed before its body runs, with the argument values that are to be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fleche_like.cache.abilities import SupportsEncoding
+from fleche_like.calls import Call, DigestedCall, PreparedCall
+from fleche_like.errors import SaveError
+from fleche_like.hashing import Digest
+from fleche_like.storage import ValueStorage
+
+KEPT_BYTES: Final = 1024 * 1024
+"""Encoded arguments up to this size wait in memory; larger ones are stored before the body runs."""
+
+LARGEST_ARGUMENT_BYTES: Final = 64 * 1024 * 1024
+"""Arguments above this are kept as digests only: copying them would cost more than most bodies."""
+
+
+@dataclass
+class SealedArguments(PreparedCall):
+    """A prepared call and the encoded arguments that go into the same transaction as its record."""
+
+    pending: dict[Digest, bytes] = field(default_factory=dict)
+
+
+def prepare(call: Call, values: ValueStorage) -> SealedArguments:
+    """Seal a call: digest its arguments and encode those to store, as they are now.
+
+    Scalars are kept in the record itself and digests refer to what is stored already. What
+    cannot be encoded stays a digest: the call can still be cached, only not shown in full.
+
+    Raises:
+        Indigestible: an argument has no stable identity.
+    """
+    sealed = SealedArguments(call.digested())
+    for value, key in _to_store(call, sealed.call):
+        if not values.contains(key):
+            _keep(value, key, values, sealed.pending)
+    return sealed
+
+
+def _to_store(call: Call, digested: DigestedCall) -> Iterator[tuple[Any, Digest]]:
+    for name, key in digested.arguments.items():
+        if name not in digested.scalars and not isinstance(call.arguments[name], Digest):
+            yield call.arguments[name], key
+
+
+def _keep(value: Any, key: Digest, values: ValueStorage, pending: dict[Digest, bytes]) -> None:
+    try:
+        if not isinstance(values, SupportsEncoding):
+            values.save(value, key)
+            return
+        parts = values.encode(value, key)
+    except SaveError:
+        return
+    size = sum(map(len, parts))
+    if size <= KEPT_BYTES:
+        pending[key] = b"".join(parts)
+    elif size <= LARGEST_ARGUMENT_BYTES:
+        values.put_encoded(parts, key)
