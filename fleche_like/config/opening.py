@@ -1,0 +1,140 @@
+"""Opening a cache from a folder or a URL."""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fleche_like.cache import MEMORY_BYTES, Cache
+from fleche_like.errors import CacheNotFound, ConfigError
+from fleche_like.storage import BackendValueStorage
+from fleche_like.support.redact import redact
+
+INLINE_BYTES: Final = 32 * 1024
+"""Values up to this size go into the database, beside their record; larger ones into files."""
+
+INDEX_FILE: Final = "index.db"
+
+
+def open_cache(
+    target: str | os.PathLike[str],
+    *,
+    values: str | os.PathLike[str] | None = None,
+    read_only: bool = False,
+    memory_bytes: int = MEMORY_BYTES,
+    mmap: bool | Literal["verify"] = False,
+    durability: Literal["process", "power"] = "process",
+    inline_bytes: int = INLINE_BYTES,
+) -> Cache:
+    """Open a cache, and make it if it is not there.
+
+    Args:
+        target: a folder, for an embedded cache (SQLite index, small values inside, large ones as
+            files); ``memory://``, for one that goes with this process; or an SQLAlchemy URL, for
+            an index on a database server.
+        values: with a database URL, the folder that values go to; omitted, they go into the
+            database.
+        read_only: refuse to save and to evict; the cache must exist.
+        memory_bytes: bound of the memory tier of this process; 0 turns it off.
+        mmap: map large arrays copy-on-write instead of copying them (``"verify"``: and check
+            their contents first; otherwise mapped contents are not checked).
+        durability: ``"process"`` survives the death of the process, and may lose the latest calls
+            when the machine dies; ``"power"`` waits for the disk on each save.
+        inline_bytes: values up to this size go into the database of an embedded cache.
+
+    Raises:
+        CacheNotFound: ``read_only``, and there is no cache.
+        ConfigError: the target makes no sense.
+        SchemaError: the cache was written by another release; the message says what to do.
+        DatabaseDamaged: the index is not a sound database.
+
+    >>> cache = open_cache("memory://")
+    >>> cache.stats().calls
+    0
+    """
+    text = os.fspath(target)
+    kind = _kind(text)
+    if values is not None and kind != "server":
+        raise ConfigError(
+            "values= goes with the URL of a database server; this cache keeps its own values",
+            source="open_cache",
+        )
+    common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
+    if kind == "memory":
+        return _in_memory(**common)
+    database_options = {"read_only": read_only, "durability": durability}
+    if kind == "server":
+        return _on_server(text, values, mmap, database_options, **common)
+    folder = _existing(text, read_only=read_only)
+    return _embedded(folder, inline_bytes, mmap, database_options, **common)
+
+
+def _kind(target: str) -> Literal["memory", "folder", "server"]:
+    if target.startswith("memory:"):
+        return "memory"
+    if "://" in target and not target.startswith("file:"):
+        return "server"
+    return "folder"
+
+
+def _existing(target: str, *, read_only: bool) -> Path:
+    """Return the folder of an embedded cache, made (for its owner alone) unless read-only."""
+    if not target:
+        raise ConfigError("a cache needs a folder or a URL, not ''", source="open_cache")
+    if target.startswith("file:"):
+        target = urllib.request.url2pathname(urllib.parse.urlsplit(target).path)
+    folder = Path(target).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; a cache is a folder", source="open_cache")
+    if read_only and not (folder / INDEX_FILE).exists():
+        raise CacheNotFound(f"there is no cache in {folder}", url=str(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _in_memory(**common: Any) -> Cache:
+    from fleche_like.backends import MemoryBackend
+    from fleche_like.index import SqlCallStorage
+
+    values = BackendValueStorage(MemoryBackend())
+    return Cache(values, SqlCallStorage("sqlite://"), url="memory://", **common)
+
+
+def _embedded(
+    folder: Path,
+    inline_bytes: int,
+    mmap: bool | Literal["verify"],
+    database_options: dict[str, Any],
+    **common: Any,
+) -> Cache:
+    from fleche_like.backends import DatabaseBackend, LocalBackend, TieredBackend
+    from fleche_like.database import Database
+    from fleche_like.index import SqlCallStorage
+
+    database = Database(f"sqlite:///{folder / INDEX_FILE}", **database_options)
+    calls = SqlCallStorage(database, read_only=database.read_only)
+    large = LocalBackend(folder, durability=database_options["durability"])
+    backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
+    values = BackendValueStorage(backend, mmap=mmap)
+    return Cache(values, calls, url=str(folder), folder=folder, **common)
+
+
+def _on_server(
+    url: str,
+    values: str | os.PathLike[str] | None,
+    mmap: bool | Literal["verify"],
+    database_options: dict[str, Any],
+    **common: Any,
+) -> Cache:
+    from fleche_like.backends import DatabaseBackend, LocalBackend
+    from fleche_like.database import Database
+    from fleche_like.index import SqlCallStorage
+
+    database = Database(url, **database_options)
+    calls = SqlCallStorage(database, read_only=database.read_only)
+    backend = DatabaseBackend(database) if values is None else LocalBackend(values)
+    return Cache(BackendValueStorage(backend, mmap=mmap), calls, url=redact(url), **common)
