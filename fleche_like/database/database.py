@@ -1,0 +1,437 @@
+"""One database: pooled connections, prepared statements, units of work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql import ClauseElement
+
+from fleche_like.database import forks, prepare
+from fleche_like.database.driver import Connection, Driver
+from fleche_like.database.pool import Pool
+from fleche_like.database.prepare import Parameters, Prepared, Row
+from fleche_like.database.servers import ServerDriver
+from fleche_like.database.sqlite import Durability, SqliteDriver
+from fleche_like.database.stream import Stream
+from fleche_like.database.unit import Level, Unit
+from fleche_like.errors import ConfigError, DatabaseError, ReadOnlyError
+from fleche_like.support.redact import redact
+
+FORK_PATIENCE_S = 5.0
+"""How long a fork waits for other threads to finish their transactions."""
+
+_leaked: list[Any] = []
+
+
+class Database:
+    """A database that blobs and the index share, so that they can commit together.
+
+    Args:
+        url: any SQLAlchemy URL; ``sqlite:///file`` is created if absent, ``sqlite://`` lives in
+            memory and in this object alone. A relative path is made absolute now.
+        read_only: refuse every write, and the creation of a file.
+        durability: ``"process"``: commits survive the death of the process; ``"power"``: each is
+            synced. SQLite only; servers have settings of their own.
+        timeout_s: how long to wait for a lock or a connection, in seconds.
+        max_connections: bound of the pool; streams that are being consumed come on top.
+        keep_secrets: let a password in the URL travel with pickles.
+
+    Raises:
+        ConfigError: the URL makes no sense.
+        MissingExtra: the driver of the URL's database is not installed.
+
+    Thread-safe. A forked child opens connections of its own; what the parent's other threads
+    were writing is theirs alone. Pickles as its configuration.
+
+    >>> import sqlalchemy as sa
+    >>> database = Database("sqlite://")
+    >>> total = database.prepare(sa.select(sa.bindparam("a") + sa.bindparam("b")), ("a", "b"))
+    >>> database.read_one(total, (1, 2))
+    (3,)
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        durability: Durability = "process",
+        timeout_s: float = 60.0,
+        max_connections: int = 8,
+        keep_secrets: bool = False,
+    ) -> None:
+        self._parsed = _parsed(url)
+        self._options: dict[str, Any] = {
+            "read_only": read_only,
+            "durability": durability,
+            "timeout_s": timeout_s,
+            "max_connections": max_connections,
+            "keep_secrets": keep_secrets,
+        }
+        self.read_only = read_only
+        self.path = _path(self._parsed)
+        if self.path is not None:
+            self._parsed = self._parsed.set(database=str(self.path))
+        self.url = redact(self._parsed.render_as_string(hide_password=False))
+        self.dialect = self._parsed.get_backend_name()
+        self._timeout_s = timeout_s
+        self._driver = self._chosen_driver(durability)
+        self._pool = Pool(self._driver, max_connections, timeout_s)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._reset()
+        forks.watch(self)
+
+    def _chosen_driver(self, durability: Durability) -> Driver:
+        if self.dialect != "sqlite":
+            return ServerDriver(self._parsed, read_only=self.read_only)
+        return SqliteDriver(
+            self.path,
+            self.url,
+            read_only=self.read_only,
+            durability=durability,
+            timeout_s=self._timeout_s,
+        )
+
+    def _reset(self) -> None:
+        self._idle = self._pool.idle
+        self._units: dict[int, Unit] = {}
+        self._writer = threading.Lock()
+        self._one = self._driver.one
+        self._errors = self._driver.errors
+
+    def __repr__(self) -> str:
+        return f"Database({self.url!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        keep = self._options["keep_secrets"]
+        url = self._parsed.render_as_string(hide_password=False)
+        if not keep:
+            url = self._parsed.set(password=None).render_as_string(hide_password=False)
+        return _rebuilt, (url, self._options)
+
+    @property
+    def engine(self) -> Engine:
+        """A SQLAlchemy engine over connections of its own: for Alembic, not for hot paths."""
+        return self._driver.engine()
+
+    def prepare(self, statement: ClauseElement, order: Sequence[str] = ()) -> Prepared:
+        """Compile a statement to text whose parameters are then a plain tuple in ``order``."""
+        return prepare.prepare(statement, order, self._driver.dialect)
+
+    def bound(self, statement: ClauseElement) -> tuple[Prepared, Row]:
+        """Compile a statement that holds its parameters; return text and parameters."""
+        return prepare.bound(statement, self._driver.dialect)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what this thread writes inside together, or nothing of it.
+
+        The transaction begins at the first write: what is read or prepared before that holds no
+        lock. Blocks nest; an inner block that raises undoes its own writes, and if the error is
+        caught the outer ones go on.
+
+        Raises:
+            DatabaseError: another writer held the database for ``timeout_s``.
+        """
+        thread = get_ident()
+        unit = self._units.get(thread)
+        if unit is not None:
+            with self._nested(unit):
+                yield
+            return
+        unit = self._units[thread] = Unit()
+        try:
+            yield
+        except BaseException:
+            self._end(unit, thread, commit=False)
+            raise
+        self._end(unit, thread, commit=True)
+        for call in unit.levels[0].committed:
+            call()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call back once what this thread is writing has committed; at once if nothing is open.
+
+        Nothing is called for a block that was rolled back.
+        """
+        unit = self._units.get(get_ident())
+        if unit is None:
+            call()
+        else:
+            unit.levels[-1].committed.append(call)
+
+    def in_transaction(self) -> bool:
+        """Whether this thread is inside :meth:`transaction`."""
+        return get_ident() in self._units
+
+    def read_one(self, prepared: Prepared, params: Parameters = ()) -> Row | None:
+        """Return the first row, or ``None``; sees this thread's uncommitted writes."""
+        text, arrange = prepared
+        if arrange is not None:
+            params = arrange(params)
+        # The dict is empty but for open transactions, so that this costs next to nothing.
+        unit = self._units and self._units.get(get_ident())
+        if unit and unit.connection is not None:
+            rows = self._run(self._driver.all, unit.connection, text, params)
+            return rows[0] if rows else None
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._pool.acquire()
+        try:
+            row = self._one(connection, text, params)
+        except self._errors as error:
+            self._settle(connection, error)
+            rows = self._pooled(lambda fresh: self._driver.all(fresh, text, params))
+            return rows[0] if rows else None
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        self._idle.append(connection)
+        if self._pool.waiting:
+            self._pool.wake()
+        return row
+
+    def read(self, prepared: Prepared, params: Parameters = ()) -> list[Row]:
+        """Return all rows; sees this thread's uncommitted writes."""
+        text, params = _arranged(prepared, params)
+        held = self._held()
+        if held is not None:
+            return self._run(self._driver.all, held, text, params)
+        return self._pooled(lambda connection: self._driver.all(connection, text, params))
+
+    def stream(self, prepared: Prepared, params: Parameters = ()) -> Iterator[Row]:
+        """Yield rows in bounded memory; others may write while the consumer thinks.
+
+        The rows are those of the moment of the call. Where the database cannot do that (a SQLite
+        file on a network file system, or in memory), inside a transaction that has written, and
+        when very many streams are open, the rows are read at once.
+        """
+        text, params = _arranged(prepared, params)
+        if self._held() is not None or not self._driver.snapshots:
+            return iter(self.read(Prepared(text), params))
+        connection = self._pool.acquire_for_stream()
+        if connection is None:
+            return iter(self.read(Prepared(text), params))
+        try:
+            cursor = self._driver.cursor(connection, text, params)
+        except self._errors as error:
+            lost = self._driver.is_lost(error, connection)
+            self._pool.release_from_stream(connection, lost=lost)
+            if not lost:
+                raise self._driver.translated(error) from error
+            return iter(self.read(Prepared(text), params))
+        return self._streamed(cursor, connection)
+
+    def _streamed(self, cursor: Any, connection: Connection) -> Iterator[Row]:
+        def finished(error: Exception | None) -> None:
+            self._pool.release_from_stream(connection, lost=error is not None)
+
+        stream = Stream(cursor, finished, self._driver)
+        self._streams.add(stream)
+        return stream
+
+    def write(self, prepared: Prepared, params: Parameters = ()) -> list[Row]:
+        """Run a statement that writes; in a transaction of its own if none is open.
+
+        Returns:
+            The rows of its ``RETURNING`` clause, if it has one.
+
+        Raises:
+            ReadOnlyError: the database was opened read-only.
+            OSError: (ENOSPC) the disk is full; nothing was written.
+            DatabaseError: anything else; nothing was written.
+        """
+        text, params = _arranged(prepared, params)
+        unit = self._units.get(get_ident())
+        if unit is not None:
+            return self._run(self._driver.all, self._begun(unit), text, params)
+        return self._write_alone(lambda held: self._driver.all(held, text, params))
+
+    def write_many(self, prepared: Prepared, rows: Iterable[Parameters]) -> None:
+        """Run a writing statement for each row of parameters; all of it commits or nothing."""
+        text, arrange = prepared
+        arranged = rows if arrange is None else map(arrange, rows)
+        with self.transaction():
+            held = self._begun(self._units[get_ident()])
+            self._run(self._driver.many, held, text, arranged)
+
+    def close(self) -> None:
+        """Close all idle connections; a later use opens new ones."""
+        for stream in list(self._streams):
+            stream.close()
+        self._pool.close()
+
+    # --- units of work -------------------------------------------------------------------------
+
+    def _held(self) -> Connection | None:
+        unit = self._units.get(get_ident())
+        return None if unit is None else unit.connection
+
+    def _begun(self, unit: Unit) -> Connection:
+        if unit.connection is None:
+            self._begin(unit)
+        elif not self._driver.in_transaction(unit.connection):
+            raise DatabaseError(f"the database ended the transaction ({self.url})", url=self.url)
+        if len(unit.levels) > 1:
+            for depth in unit.unmarked():
+                self._run(self._driver.all, unit.connection, f"SAVEPOINT level_{depth}", ())
+                unit.levels[depth].marked = True
+        return unit.connection
+
+    def _begin(self, unit: Unit) -> None:
+        self._queue_to_write()
+        try:
+            connection = self._pool.acquire()
+        except BaseException:
+            self._leave_queue()
+            raise
+        try:
+            self._run(self._driver.all, connection, self._driver.begin, ())
+        except BaseException:
+            self._pool.discard(connection)
+            self._leave_queue()
+            raise
+        unit.connection = connection
+
+    def _end(self, unit: Unit, thread: int, *, commit: bool) -> None:
+        del self._units[thread]
+        connection = unit.connection
+        if connection is None:
+            return
+        try:
+            self._run(self._driver.all, connection, "COMMIT" if commit else "ROLLBACK", ())
+        except BaseException:
+            # A commit that failed leaves the transaction open, a connection that failed is of no
+            # use: closing it rolls back in either case.
+            self._pool.discard(connection)
+            if commit:
+                raise
+        else:
+            self._pool.release(connection)
+        finally:
+            self._leave_queue()
+
+    @contextlib.contextmanager
+    def _nested(self, unit: Unit) -> Iterator[None]:
+        level = Level()
+        unit.levels.append(level)
+        depth = len(unit.levels) - 1
+        try:
+            yield
+        except BaseException:
+            unit.levels.pop()
+            if level.marked and self._driver.in_transaction(unit.connection):
+                self._run(self._driver.all, unit.connection, f"ROLLBACK TO level_{depth}", ())
+            raise
+        unit.levels.pop()
+        if level.marked:
+            self._run(self._driver.all, unit.connection, f"RELEASE SAVEPOINT level_{depth}", ())
+        unit.levels[-1].committed.extend(level.committed)
+
+    def _write_alone(self, action: Callable[[Connection], list[Row]]) -> list[Row]:
+        self._queue_to_write()
+        try:
+            return self._pooled(action, tries=1)
+        finally:
+            self._leave_queue()
+
+    def _queue_to_write(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError(f"{self.url} was opened read-only", url=self.url)
+        if self._driver.one_writer and not self._writer.acquire(timeout=self._timeout_s):
+            raise DatabaseError(
+                f"another thread was writing for {self._timeout_s:g} s ({self.url})", url=self.url
+            )
+
+    def _leave_queue(self) -> None:
+        if self._driver.one_writer:
+            self._writer.release()
+
+    # --- errors --------------------------------------------------------------------------------
+
+    def _run(
+        self, action: Callable[..., list[Row]], connection: Connection, *args: Any
+    ) -> list[Row]:
+        try:
+            return action(connection, *args)
+        except self._errors as error:
+            raise self._driver.translated(error) from error
+
+    def _pooled(self, action: Callable[[Connection], list[Row]], *, tries: int = 2) -> list[Row]:
+        """Run an action on a pooled connection; once more if that turns out to be lost."""
+        connection = self._pool.acquire()
+        try:
+            rows = action(connection)
+        except self._errors as error:
+            self._settle(connection, error, last=tries == 1)
+            return self._pooled(action, tries=tries - 1)
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        self._pool.release(connection)
+        return rows
+
+    def _settle(self, connection: Connection, error: Exception, *, last: bool = False) -> None:
+        """Discard a lost connection, so that the caller can try another; else raise the error."""
+        lost = self._driver.is_lost(error, connection)
+        if lost:
+            self._pool.discard(connection)
+        else:
+            self._pool.release(connection)
+        if last or not lost:
+            raise self._driver.translated(error) from error
+
+    # --- forks ---------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        for stream in list(self._streams):
+            stream.drain()
+        # Waiting for the transaction of the thread that forks would be waiting for ourselves.
+        patience_s = 0.0 if self._held() is not None else FORK_PATIENCE_S
+        self._quiet = self._pool.freeze(patience_s)
+
+    def _after_fork_in_parent(self) -> None:
+        self._pool.thaw()
+
+    def _after_fork_in_child(self) -> None:
+        reason = None
+        if not self._quiet and self.dialect == "sqlite":
+            reason = f"the process was forked in the middle of a transaction on {self.url}"
+        _leaked.extend(unit for unit in self._units.values() if unit.connection is not None)
+        self._pool.renew(reason)
+        self._reset()
+
+
+def _arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
+    text, arrange = prepared
+    return text, params if arrange is None else arrange(params)
+
+
+def _rebuilt(url: str, options: dict[str, Any]) -> Database:
+    return Database(url, **options)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(f"{redact(str(url))} is no database URL: {error}") from error
+    if parsed.get_backend_name() == "sqlite" and parsed.query:
+        raise ConfigError(f"{redact(str(url))}: a SQLite URL is a path and nothing else")
+    return parsed
+
+
+def _path(url: URL) -> Path | None:
+    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+        return None
+    return Path(str(url.database)).expanduser().absolute()

@@ -1,0 +1,66 @@
+"""What differs between database systems, as seen by the pool and the units of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from sqlalchemy.engine import Dialect, Engine
+
+from fleche_like.database.prepare import Parameters, Row
+
+Connection = Any
+"""A DBAPI connection in autocommit; transactions are begun and ended by statements."""
+
+Cursor = Any
+
+
+class Driver(Protocol):
+    """One database system at one place. Stateless but for configuration, hence thread-safe."""
+
+    url: str
+    """Where it is, without secrets."""
+    begin: str
+    """The statement that opens a transaction for writing."""
+    one_writer: bool
+    """Only one transaction can write at a time, so that threads had better queue in process."""
+    one_connection: bool
+    """The database lives in its only connection."""
+    snapshots: bool
+    """An open cursor keeps nobody from writing."""
+    errors: tuple[type[Exception], ...]
+    """What the DBAPI module raises."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that statements are compiled for, with positional parameters."""
+
+    def connect(self) -> Connection:
+        """Open a connection; raises errors of this package."""
+
+    def close(self, connection: Connection) -> None:
+        """Close a connection; never raises errors of the DBAPI module."""
+
+    def one(self, connection: Connection, text: str, params: Parameters) -> Row | None:
+        """Run a statement and return its first row."""
+
+    def all(self, connection: Connection, text: str, params: Parameters) -> list[Row]:
+        """Run a statement and return all its rows; an empty list if it returns none."""
+
+    def cursor(self, connection: Connection, text: str, params: Parameters) -> Cursor:
+        """Run a statement and return a cursor that fetches its rows piece by piece."""
+
+    def many(self, connection: Connection, text: str, rows: Iterable[Parameters]) -> list[Row]:
+        """Run a statement once for each row of parameters; there are no rows to return."""
+
+    def in_transaction(self, connection: Connection, /) -> bool:
+        """Whether a transaction is open, which some errors end by themselves."""
+
+    def is_lost(self, error: Exception, connection: Connection, /) -> bool:
+        """Whether an error means that the connection is of no more use."""
+
+    def translated(self, error: Exception) -> Exception:
+        """Return the error of this package (or OSError) that says what the driver's says."""
+
+    def engine(self) -> Engine:
+        """Return an engine over connections of this driver."""
