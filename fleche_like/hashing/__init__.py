@@ -1,0 +1,31 @@
+"""Values to digests: a typed, structural, canonical encoding, hashed by XXH3-128.
+
+``tags`` defines the encoding and argues why it is injective; ``plain`` and ``bulk`` write builtin
+values, ``encoder`` walks everything else by the handlers that ``registry`` resolves; ``builtin``,
+``functions``, ``instances``, ``arrays`` and ``frames`` are the handlers. docs/digest.md tells it
+language by language.
+"""
+
+from __future__ import annotations
+
+from fleche_like.hashing.digest import digest, encode_node, encode_str, tuple_prefix
+from fleche_like.hashing.encoder import encode
+from fleche_like.hashing.names import module_name
+from fleche_like.hashing.registry import is_node, register_digest
+from fleche_like.hashing.source import function_code_digest, function_node
+from fleche_like.hashing.text import DIGEST_LENGTH, Digest
+
+__all__ = [
+    "DIGEST_LENGTH",
+    "Digest",
+    "digest",
+    "encode",
+    "encode_node",
+    "encode_str",
+    "function_code_digest",
+    "function_node",
+    "is_node",
+    "module_name",
+    "register_digest",
+    "tuple_prefix",
+]

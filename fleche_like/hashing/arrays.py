@@ -1,0 +1,194 @@
+"""NumPy: arrays are nodes, hashed in place where they are contiguous; scalars are inline.
+
+An array's preimage is the kind, ``(dtype, shape)``, and then its elements in C order as they lie in
+memory. Memory maps count as plain arrays; other subclasses carry their name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from xxhash import xxh3_128
+
+from fleche_like.hashing import bulk, encoder, tags
+from fleche_like.hashing.branch import Branch, Handler, Made, group, item, kind, node
+from fleche_like.hashing.instances import extra_state
+from fleche_like.hashing.names import object_head, type_names
+
+_BLOCK_BYTES = 1 << 20
+_X87_DIGITS = 63
+_X87_BYTES = 10
+
+
+def find(cls: type, base: type) -> Handler | None:
+    """Return the handler for ``cls``, of which ``base`` is the base that NumPy defines."""
+    if issubclass(base, np.ndarray):
+        return _array_handler(cls)
+    for known, handler in _HANDLERS:
+        if issubclass(base, known):
+            return handler
+    return None
+
+
+def is_node_type(base: type) -> bool:
+    """Tell whether values of a type that NumPy defines are nodes of their own."""
+    return issubclass(base, np.ndarray)
+
+
+def _array_handler(cls: type) -> Handler:
+    if cls in (np.ndarray, np.memmap):
+        return array
+    if issubclass(cls, np.ma.MaskedArray):
+        return lambda value: _masked(cls, value)
+    return lambda value: _subclass(cls, value)
+
+
+def array(value: Any) -> Made:
+    """A plain array, whatever its memory layout."""
+    dtype = value.dtype
+    if value.__class__ is not np.ndarray:
+        value = value.view(np.ndarray)
+    if dtype.kind in _SIMPLE_KINDS and not dtype.hasobject:
+        header = (dtype.str, tuple(value.shape))
+        return tags.NODE + _hash_raw(header, value)
+    if dtype.kind in "gGfc":
+        return _extended(value)
+    if dtype.names is not None:
+        return _structured(value)
+    if dtype.subdtype is None and dtype.kind in "OT":
+        return _objects(value)
+    header = (_dtype(dtype), tuple(value.shape))
+    return tags.NODE + _hash_raw(header, value)
+
+
+# Kinds whose memory holds nothing but the value; floats only up to 64 bits, see below.
+_SIMPLE_KINDS = "biuSUmM"
+
+
+def _extended(value: Any) -> Made:
+    """Floats; of an 80-bit float only ten of its sixteen bytes are the number."""
+    size = value.dtype.itemsize // (2 if value.dtype.kind == "c" else 1)
+    if size <= 8 or np.finfo(value.dtype).nmant != _X87_DIGITS:
+        return tags.NODE + _hash_raw((value.dtype.str, tuple(value.shape)), value)
+    raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1, size)[:, :_X87_BYTES]
+    header = (value.dtype.str, tuple(value.shape))
+    return tags.NODE + _hash_raw(header, raw)
+
+
+def _structured(value: Any) -> Branch:
+    """Field by field, for the padding in between is not part of the value."""
+    dtype = value.dtype
+    fields = [value[name] for name in dtype.names]
+    return node("numpy.structured", group((_dtype(dtype), tuple(value.shape), fields)))
+
+
+def _objects(value: Any) -> Branch:
+    items = value.ravel(order="C").tolist() if value.dtype.kind == "O" else value.ravel().tolist()
+    elements = Branch(tags.LIST + tags.length(len(items)), items, label=item)
+    plain = encoder.bulk.tree(items)
+    content: Any = elements if plain is None else Branch(plain, ())
+    return node("numpy.objects", group((_dtype(value.dtype), tuple(value.shape), content)))
+
+
+def _masked(cls: type, value: Any) -> Branch:
+    parts = (
+        type_names(cls),
+        np.ma.getdata(value).view(np.ndarray),
+        np.ma.getmaskarray(value),
+        np.asarray(value.fill_value),
+        bool(value.hardmask),
+    )
+    return node("numpy.masked", group(parts))
+
+
+def _subclass(cls: type, value: Any) -> Branch:
+    names = ("numpy", cls.__qualname__) if cls.__module__.startswith("numpy.") else type_names(cls)
+    state = getattr(value, "__dict__", None) or None
+    return node("numpy.subclass", group((names, value.view(np.ndarray), state)))
+
+
+def _hash_raw(header: Any, value: Any) -> bytes:
+    state = xxh3_128(_ARRAY_HEAD + encoder.encode(header))
+    for block in _blocks(value):
+        # Datetimes and fields refuse to export a buffer; their bytes do not.
+        state.update(block.reshape(-1).view(np.uint8) if block.size else b"")
+    return state.digest()
+
+
+_ARRAY_HEAD = tags.PREIMAGE + bulk.scalar("numpy.ndarray")
+
+
+def _blocks(value: Any) -> Iterator[Any]:
+    """Yield an array in C order: itself if it is contiguous, else in bounded copies."""
+    if value.flags.c_contiguous:
+        yield value
+    elif value.nbytes <= _BLOCK_BYTES:
+        yield np.ascontiguousarray(value)
+    elif value[0].nbytes > _BLOCK_BYTES:
+        for part in value:
+            yield from _blocks(part)
+    else:
+        rows = max(1, _BLOCK_BYTES // max(1, value[0].nbytes))
+        for start in range(0, len(value), rows):
+            yield np.ascontiguousarray(value[start : start + rows])
+
+
+def _dtype(dtype: Any) -> Any:
+    """Return what identifies a dtype: text for simple ones, nested tuples for the others."""
+    if dtype.names is not None:
+        fields = tuple(
+            (name, _dtype(dtype.fields[name][0]), dtype.fields[name][1], _title(dtype, name))
+            for name in dtype.names
+        )
+        return ("fields", fields, dtype.itemsize, dtype.isalignedstruct)
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return ("shaped", _dtype(base), tuple(shape))
+    if dtype.kind == "T":
+        return ("string", group((dtype.coerce, getattr(dtype, "na_object", None))))
+    return dtype.str
+
+
+def _title(dtype: Any, name: str) -> Any:
+    field = dtype.fields[name]
+    return field[2] if len(field) > 2 else None
+
+
+def _scalar(value: Any) -> Branch:
+    """A NumPy scalar: its dtype and bytes, inline, as numbers are."""
+    dtype = value.dtype
+    if dtype.kind in "US":
+        content: Any = str.__str__(value) if dtype.kind == "U" else bytes(value)
+    elif dtype.kind in "VO" or dtype.itemsize > 16 or dtype.char in "gG":
+        content = np.asarray(value)
+    else:
+        content = value.tobytes()
+    head = object_head(type(value)) if type(value).__module__ != "numpy" else None
+    token = dtype.str if dtype.kind not in "US" else dtype.kind
+    if head is None:
+        return kind("numpy.scalar", (token if dtype.names is None else "V", content))
+    return Branch(head, (group((token, content, extra_state(value))),))
+
+
+def _bit_generator(value: Any) -> Branch:
+    return kind("numpy.random.BitGenerator", (type(value).__qualname__, value.state))
+
+
+def _generator(value: Any) -> Branch:
+    return kind("numpy.random.Generator", group((value.bit_generator,)))
+
+
+def _random_state(value: Any) -> Branch:
+    return kind("numpy.random.RandomState", value.get_state(legacy=False))
+
+
+_HANDLERS: tuple[tuple[type, Handler], ...] = (
+    (np.generic, _scalar),
+    (np.dtype, lambda value: kind("numpy.dtype", _dtype(value))),
+    (np.ufunc, lambda value: kind("numpy.ufunc", value.__name__)),
+    (np.random.BitGenerator, _bit_generator),
+    (np.random.Generator, _generator),
+    (np.random.RandomState, _random_state),
+)

@@ -1,0 +1,237 @@
+"""The walker: encodes any value with an explicit stack, so that no nesting overflows.
+
+It holds, for every open branch, a frame with the rest of its children. Output goes to a list of
+chunks; a set or a node opens a list of its own, whose chunks are sorted or hashed when it closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import FunctionType
+from typing import Any
+
+from xxhash import xxh3_128, xxh3_128_digest
+
+from fleche_like.errors import Indigestible
+from fleche_like.hashing import bulk, registry, tags
+from fleche_like.hashing.branch import (
+    Branch,
+    Fold,
+    Made,
+    Refusal,
+    entry,
+    interleaved,
+    item,
+    kind_head,
+)
+
+_MAX_DEPTH = 10_000_000
+# Shared parts are written out in full. A window in which a few objects are opened over and over,
+# deep down, is a tree that grows exponentially when written out; it is refused, not waited for.
+_WINDOW = 1 << 20
+_FEW = 1000
+_LONG = 4
+_LONG_IF_SHALLOW = 64
+_DEEP = 20
+_CHUNKS_PER_JOIN = 4096
+_RECURSION = kind_head("recursion")
+
+
+def encode(value: Any, path: str = "value") -> bytes:
+    """Return the canonical encoding of a value; see :mod:`.tags`.
+
+    Args:
+        value: any digestible value.
+        path: what to call the value in an error.
+
+    Raises:
+        Indigestible: the value, or something in it, has no stable identity.
+
+    >>> encode((1, "a"))
+    b'(\\x02\\x00\\x00\\x00i\\x01\\x00\\x00\\x00u\\x01\\x00\\x00\\x00a'
+    """
+    kind = type(value)
+    if kind in tags.SCALARS:
+        return bulk.scalar(value)
+    if kind in tags.CONTAINERS:
+        encoding = bulk.tree(value)
+        if encoding is not None:
+            return encoding
+    return _Walk(value, path).run()
+
+
+class _Frame:
+    """An open branch: what is left of it, and where its output goes."""
+
+    __slots__ = ("branch", "rest", "child", "out", "marks", "owner", "retry")
+
+    def __init__(self, branch: Branch, out: list[bytes], owner: Any, retry: int) -> None:
+        self.branch = branch
+        self.rest: Iterator[Any] = iter(branch.children)
+        self.child: Any = None
+        self.owner = owner
+        self.retry = retry
+        self.marks: list[int] | None = [] if branch.fold is Fold.SORTED else None
+        self.out = out
+
+
+class _Walk:
+    """One encoding under way."""
+
+    def __init__(self, value: Any, path: str) -> None:
+        self.out: list[bytes] = []
+        root = Branch(b"", (value,), label=lambda _index, _children: path)
+        # The caller has tried the whole tree in bulk; see _container for the next attempts.
+        self.stack = [_Frame(root, self.out, None, 2)]
+        self.open: set[int] = set()
+        self.opened = 0
+        self.window: set[int] = set()
+        self.retry = 2
+
+    def run(self) -> bytes:
+        """Encode everything; turn whatever goes wrong into :class:`Indigestible`."""
+        try:
+            while self.stack:
+                self._advance(self.stack[-1])
+        except (MemoryError, Indigestible):
+            raise
+        except Refusal as refusal:
+            raise self._error(refusal.reason) from refusal.__cause__
+        except Exception as error:
+            raise self._error(f"its state cannot be read ({type(error).__name__})") from error
+        return b"".join(self.out)
+
+    def _advance(self, frame: _Frame) -> None:
+        """Encode children up to the first that opens a branch of its own, or close the frame."""
+        out, marks, handlers = frame.out, frame.marks, registry.HANDLERS
+        for child in frame.rest:
+            if marks is not None:
+                marks.append(len(out))
+            kind = type(child)
+            if kind in tags.SCALARS:
+                out.append(bulk.scalar(child))
+                continue
+            frame.child = child
+            made = self._make(frame, kind, child, handlers)
+            if isinstance(made, bytes):
+                out.append(made)
+            elif kind is FunctionType and id(child) in self.open:
+                out.append(self._recursion(child))
+            else:
+                self._push(frame, made, child)
+                return
+        self._close(self.stack.pop())
+
+    def _make(self, frame: _Frame, kind: type, child: Any, handlers: Any) -> Made:
+        self.retry = frame.retry
+        if kind is Branch:
+            made: Made = child
+            return made
+        if kind in tags.CONTAINERS:
+            return self._container(frame, kind, child)
+        handler = handlers.get(kind) or registry.resolve(kind)
+        made = handler(child)
+        return made
+
+    def _container(self, frame: _Frame, kind: type, child: Any) -> Made:
+        """Try it in bulk; after a failure, what is inside only from twice the depth on, so that
+        attempts stay rare however deep the tree is."""
+        depth = len(self.stack)
+        if depth >= frame.retry:
+            encoding = bulk.tree(child)
+            if encoding is not None:
+                return encoding
+            self.retry = 2 * depth
+        return _branch(kind, child)
+
+    def _push(self, frame: _Frame, branch: Branch, owner: Any) -> None:
+        if type(owner) is not Branch:
+            self._enter(owner)
+        out = frame.out
+        if branch.fold is Fold.INLINE:
+            out.append(branch.head)
+        else:
+            out = []
+        self.stack.append(_Frame(branch, out, owner, self.retry))
+
+    def _enter(self, owner: Any) -> None:
+        if id(owner) in self.open:
+            raise Refusal("contains itself; break the cycle or register_digest() its type")
+        self.open.add(id(owner))
+        if len(self.stack) > _MAX_DEPTH:
+            raise Refusal("never ends: each part leads to yet another one")
+        self.opened += 1
+        if self.opened > _WINDOW:
+            self._watch(owner)
+
+    def _watch(self, owner: Any) -> None:
+        self.window.add(id(owner))
+        if self.opened % _WINDOW:
+            return
+        few = len(self.window) < _FEW
+        long = _LONG if len(self.stack) > _DEEP else _LONG_IF_SHALLOW
+        if few and self.opened >= long * _WINDOW:
+            raise Refusal("shares its parts at every level; written out it is too large")
+        self.window.clear()
+
+    def _recursion(self, function: FunctionType) -> bytes:
+        """A function found in its own closure: how many open functions lie between the two."""
+        between = 0
+        for frame in reversed(self.stack):
+            if frame.owner is function:
+                return _RECURSION + bulk.scalar(between)
+            if frame.branch.fold is Fold.NODE:
+                break
+            between += type(frame.owner) is FunctionType
+        raise Refusal("contains itself through a value that has a digest of its own")
+
+    def _close(self, frame: _Frame) -> None:
+        branch = frame.branch
+        if type(frame.owner) is not Branch:
+            self.open.discard(id(frame.owner))
+        if branch.fold is Fold.INLINE:
+            if branch.tail:
+                frame.out.append(branch.tail)
+            return
+        out = self.stack[-1].out
+        if branch.fold is Fold.NODE:
+            out.append(tags.NODE + _hash(branch.head, frame.out))
+        else:
+            out.append(branch.head + b"".join(_sorted(frame)))
+
+    def _error(self, reason: str) -> Indigestible:
+        culprit = self.stack[-1].child
+        path = "".join(map(_label, self.stack))
+        kind = type(culprit).__name__ if type(culprit) is not Branch else "value"
+        return Indigestible(f"{path}: {kind} {reason}", path=path, kind=kind)
+
+
+def _branch(kind: type, value: Any) -> Branch:
+    """Open a tuple, list or dict over a copy, so that other threads cannot change it under way."""
+    if kind is dict:
+        return Branch(tags.DICT, interleaved(value.copy()), tags.DICT_END, entry)
+    tag = tags.LIST if kind is list else tags.TUPLE
+    items = value[:]
+    return Branch(tag + tags.length(len(items)), items, label=item)
+
+
+def _sorted(frame: _Frame) -> list[bytes]:
+    marks = [*(frame.marks or ()), len(frame.out)]
+    return sorted(b"".join(frame.out[a:b]) for a, b in zip(marks, marks[1:], strict=False))
+
+
+def _hash(head: bytes, chunks: list[bytes]) -> bytes:
+    if len(chunks) < _CHUNKS_PER_JOIN:
+        return xxh3_128_digest(head + b"".join(chunks))
+    state = xxh3_128(head)
+    for start in range(0, len(chunks), _CHUNKS_PER_JOIN):
+        state.update(b"".join(chunks[start : start + _CHUNKS_PER_JOIN]))
+    return state.digest()
+
+
+def _label(frame: _Frame) -> str:
+    children: Sequence[Any] = frame.branch.children
+    for index, child in enumerate(children):
+        if child is frame.child:
+            return frame.branch.label(index, children)
+    return ""

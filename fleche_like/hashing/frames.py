@@ -1,0 +1,198 @@
+"""pandas: frames, series, indexes and extension arrays are nodes; scalars are inline.
+
+A frame is its columns one by one, so that neither blocks nor their layout matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fleche_like.hashing import bulk, tags
+from fleche_like.hashing.branch import (
+    Branch,
+    Handler,
+    Label,
+    group,
+    hidden,
+    item,
+    kind,
+    named,
+    node,
+)
+from fleche_like.hashing.names import type_names
+
+_NODES = (pd.DataFrame, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
+
+
+def find(cls: type, base: type) -> Handler | None:
+    """Return the handler for ``cls``, of which ``base`` is the base that pandas defines."""
+    for known, handler in _HANDLERS:
+        if issubclass(base, known):
+            return handler
+    return _SINGLETONS.get(base)
+
+
+def is_node_type(base: type) -> bool:
+    """Tell whether values of a type that pandas defines are nodes of their own."""
+    return issubclass(base, _NODES)
+
+
+def _name(value: Any) -> Any:
+    """Name the class; one of pandas' own by the name under which it is documented."""
+    cls = type(value)
+    return cls.__qualname__ if cls.__module__.startswith("pandas.") else type_names(cls)
+
+
+def _frame(value: Any) -> Branch:
+    names = [_axis_name(name) for name in value.columns]
+    columns = [value.iloc[:, i].array for i in range(value.shape[1])]
+    content = Branch(
+        tags.LIST + tags.length(len(columns)),
+        [_array(column) for column in columns],
+        label=lambda index, _children: f"[{names[index]}]",
+    )
+    labels = named("", ".columns", ".index", "", ".attrs", "")
+    flags = value.flags.allows_duplicate_labels
+    parts = (_name(value), value.columns, value.index, content, value.attrs, flags)
+    return node("pandas.DataFrame", group(parts, labels))
+
+
+def _axis_name(name: Any) -> str:
+    return repr(name) if type(name) in tags.SCALARS else f"<{type(name).__name__}>"
+
+
+def _series(value: Any) -> Branch:
+    labels = named("", ".name", ".index", ".values", ".attrs", "")
+    flags = value.flags.allows_duplicate_labels
+    content = _array(value.array)
+    parts = (_name(value), value.name, value.index, content, value.attrs, flags)
+    return node("pandas.Series", group(parts, labels))
+
+
+def _index(value: Any) -> Branch:
+    if isinstance(value, pd.RangeIndex):
+        content: Any = (value.start, value.stop, value.step)
+    elif isinstance(value, pd.MultiIndex):
+        content = [_array(value.get_level_values(i).array) for i in range(value.nlevels)]
+        content = Branch(tags.LIST + tags.length(len(content)), content, label=item)
+    else:
+        content = _array(value.array)
+    frequency = getattr(value, "freqstr", None)
+    return node("pandas.Index", group((_name(value), tuple(value.names), content, frequency)))
+
+
+def _array(value: Any) -> Any:
+    """Return what stands for an array: NumPy's own where pandas merely wraps one."""
+    if isinstance(value, pd.arrays.NumpyExtensionArray):
+        plain = value.to_numpy()
+        return plain if plain.dtype.kind != "O" else _strings(plain)
+    return value
+
+
+def _strings(values: Any) -> Any:
+    """An object column as a list of its elements, under a node of its own."""
+    items = values.tolist()
+    encoding = bulk.tree(items)
+    content: Any = items if encoding is None else Branch(encoding, ())
+    return node("pandas.objects", content)
+
+
+def _extension(value: Any) -> Branch:
+    for known, parts in _EXTENSIONS:
+        if isinstance(value, known):
+            content = parts(value)
+            break
+    else:
+        content = list(value)
+    return node("pandas.array", group((_name(value), str(value.dtype), content)))
+
+
+def _nullable(value: Any) -> Any:
+    """What lies under the mask is left over from computing, not part of the value."""
+    mask = np.asarray(value._mask)
+    data = value._data
+    if mask.any():
+        data = data.copy()
+        data[mask] = data.dtype.type(0)
+    return group((data, mask))
+
+
+def _categorical(value: Any) -> Any:
+    return group((value.codes, value.categories, value.ordered))
+
+
+def _moments(value: Any) -> Any:
+    return group((value.asi8, getattr(value, "freqstr", None)))
+
+
+def _interval(value: Any) -> Any:
+    return group((value.left, value.right, value.closed))
+
+
+def _sparse(value: Any) -> Any:
+    where = value.sp_index.to_int_index().indices
+    return group((len(value), value.sp_values, where, value.fill_value, value.kind))
+
+
+def _text(value: Any) -> Any:
+    """Strings by their elements: whether Python or Arrow holds them is told by the dtype."""
+    items = value.to_numpy(dtype=object, na_value=None).tolist()
+    encoding = bulk.tree(items)
+    content: Any = items if encoding is None else Branch(encoding, ())
+    dtype = value.dtype
+    missing = "NA" if dtype.na_value is pd.NA else "NaN"
+    return group((dtype.storage, missing, content))
+
+
+_EXTENSIONS: tuple[tuple[Any, Any], ...] = (
+    (pd.Categorical, _categorical),
+    (pd.arrays.DatetimeArray, _moments),
+    (pd.arrays.TimedeltaArray, _moments),
+    (pd.arrays.PeriodArray, _moments),
+    (pd.arrays.IntervalArray, _interval),
+    (pd.arrays.SparseArray, _sparse),
+    (pd.arrays.StringArray, _text),
+    (pd.arrays.ArrowStringArray, _text),
+    ((pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray), _nullable),
+)
+
+
+def _timestamp(value: Any) -> Branch:
+    zone = value.tzinfo
+    parts = (_name(value), value.unit, value._value, value.fold, zone)
+    return kind("pandas.Timestamp", group(parts, named("", "", "", "", ".tzinfo")))
+
+
+def _simple(name: str, *fields: str, label: Label = hidden) -> Handler:
+    def handle(value: Any) -> Branch:
+        parts = tuple(getattr(value, field) for field in fields)
+        return kind(f"pandas.{name}", group((_name(value), *parts), label))
+
+    return handle
+
+
+def _dtype(value: Any) -> Branch:
+    if isinstance(value, pd.CategoricalDtype):
+        return kind("pandas.dtype", group(("category", value.categories, value.ordered)))
+    return kind("pandas.dtype", (_name(value), str(value)))
+
+
+_HANDLERS: tuple[tuple[type, Handler], ...] = (
+    (pd.DataFrame, _frame),
+    (pd.Series, _series),
+    (pd.Index, _index),
+    (pd.arrays.NumpyExtensionArray, lambda v: node("pandas.numpy", group((_array(v),)))),
+    (pd.api.extensions.ExtensionArray, _extension),
+    (pd.Timestamp, _timestamp),
+    (pd.Timedelta, _simple("Timedelta", "unit", "_value")),
+    (pd.Period, _simple("Period", "ordinal", "freqstr")),
+    (pd.Interval, _simple("Interval", "left", "right", "closed")),
+    (pd.api.extensions.ExtensionDtype, _dtype),
+)
+_SINGLETONS: dict[type, Handler] = {
+    type(pd.NA): lambda _value: kind("pandas.NA", None),
+    type(pd.NaT): lambda _value: kind("pandas.NaT", None),
+}

@@ -1,0 +1,175 @@
+"""Plain instances: the name of their class over the state that they would be copied by."""
+
+from __future__ import annotations
+
+import copyreg
+import enum
+import functools
+import types
+from typing import Any
+
+from fleche_like.hashing import bulk, tags
+from fleche_like.hashing.branch import Branch, Handler, attributes, group, kind, named, refuse
+from fleche_like.hashing.names import module_name, object_head, type_names
+
+_ITERATED = "is consumed by looking at it; pass list(...) of it, or what makes it"
+_MOMENT = "is a moment of a running program, not a value"
+_GUARD = "guards a process and has no value; leave it out of the state (__getstate__)"
+_CONNECTION = "is a connection, not a value; pass its address, or what was read from it"
+_REFUSED: dict[str, str] = {
+    "builtins.coroutine": "has no value before it is awaited; pass its result",
+    "builtins.frame": _MOMENT,
+    "builtins.traceback": _MOMENT,
+    "builtins.code": "belongs to a function; pass the function",
+    "builtins.object": "has no state that tells it from others; use an enum member as a sentinel",
+    "_thread.lock": _GUARD,
+    "_thread.RLock": _GUARD,
+    "socket.socket": _CONNECTION,
+    "_socket.socket": _CONNECTION,
+}
+_REMEDY = "has no stable identity; give it a __digest__ method or use register_digest()"
+_FILE = "is an open file; pass its path, or what was read from it"
+
+
+def handler(cls: type) -> Handler:
+    """Return the handler of last resort for instances of ``cls``."""
+    reason = _why_refused(cls)
+    if reason is not None:
+        return _refusing(reason)
+    fields = _attrs_fields(cls)
+    if fields is not None:
+        return _attrs(cls, fields)
+    head = object_head(cls)
+    copier = copyreg.dispatch_table.get(cls)
+    if copier is None and _copies_by_default(cls):
+        return lambda value: _by_state(head, value)
+    return lambda value: _by_reduction(head, value, copier)
+
+
+def enum_handler(cls: type) -> Handler | None:
+    """Return the handler of an enumeration's members: class and name with value, or flags."""
+    if not issubclass(cls, enum.Enum):
+        return None
+    head = object_head(cls)
+    if issubclass(cls, enum.Flag):
+        # Names of combined flags differ between versions of Python; their bits do not.
+        return lambda member: Branch(head, (group(("flag", member._value_)),))
+    labels = named("", "", ".value")
+    return lambda member: Branch(head, (group(("enum", member._name_, member._value_), labels),))
+
+
+def extra_state(value: Any) -> Any:
+    """Return the state that an instance of a subclass of a builtin type carries besides it."""
+    return _attributes(value, value.__getstate__())
+
+
+def _why_refused(cls: type) -> str | None:
+    reason = _REFUSED.get(f"{cls.__module__}.{cls.__qualname__}")
+    if reason is not None:
+        return reason
+    if hasattr(cls, "read") and hasattr(cls, "close") and hasattr(cls, "__next__"):
+        return _FILE
+    if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
+        return _ITERATED
+    return None
+
+
+def _refusing(reason: str) -> Handler:
+    return lambda _value: refuse(reason)
+
+
+def _copies_by_default(cls: type) -> bool:
+    return (
+        cls.__reduce_ex__ is object.__reduce_ex__ and cls.__reduce__ is object.__reduce__
+    )
+
+
+def _by_state(head: bytes, value: Any) -> Branch:
+    """An instance that pickle would make with ``__newobj__`` and fill with its state."""
+    _function, arguments, state, *_items = _reduced(value)
+    keywords = None
+    if _function is not _newobj:
+        keywords, arguments = arguments[2], (None, *arguments[1])
+    parts = ("state", arguments[1:], keywords, _attributes(value, state))
+    return Branch(head, (group(parts),))
+
+
+_newobj = copyreg.__newobj__  # type: ignore[attr-defined]
+
+
+def _by_reduction(head: bytes, value: Any, copier: Any) -> Branch:
+    """An instance whose class (or ``copyreg``) says itself how it is made again."""
+    reduced = copier(value) if copier is not None else _reduced(value)
+    if isinstance(reduced, str):
+        return Branch(head, (group(("global", module_name(value), reduced)),))
+    function, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    parts = (
+        "reduce",
+        _maker(function),
+        arguments,
+        _attributes(value, state),
+        None if items is None else list(items),
+        None if pairs is None else list(pairs),
+    )
+    return Branch(head, (group(parts),))
+
+
+def _maker(function: Any) -> Any:
+    """How an instance is made is told by a name alone: its code is not part of the value."""
+    if isinstance(function, type):
+        return kind("maker", type_names(function))
+    if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
+        return kind("maker", (module_name(function), function.__qualname__))
+    return function
+
+
+def _reduced(value: Any) -> Any:
+    try:
+        return value.__reduce_ex__(4)
+    except TypeError as error:
+        # What "cannot pickle" leaves open is what to do about it.
+        if "pickle" not in str(error):
+            raise
+        refuse(_REMEDY)
+
+
+def _attributes(value: Any, state: Any) -> Any:
+    """Label a state's attributes; drop values that ``cached_property`` will compute again."""
+    if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
+        return group(tuple(_attributes(value, part) for part in state))
+    if type(state) is not dict:
+        return state
+    cached = _cached_names(type(value))
+    return attributes({k: v for k, v in state.items() if k not in cached} if cached else state)
+
+
+@functools.lru_cache(maxsize=1024)
+def _cached_names(cls: type) -> frozenset[str]:
+    spaces = [vars(base) for base in cls.__mro__]
+    return frozenset(
+        name
+        for space in spaces
+        for name, value in space.items()
+        if isinstance(value, functools.cached_property)
+    )
+
+
+def _attrs_fields(cls: type) -> tuple[str, ...] | None:
+    fields = cls.__dict__.get("__attrs_attrs__")
+    return None if fields is None else tuple(field.name for field in fields)
+
+
+def _attrs(cls: type, fields: tuple[str, ...]) -> Handler:
+    """An attrs instance: its fields in order, then other attributes; not its cached hash."""
+    head = object_head(cls)
+
+    def handle(value: Any) -> Branch:
+        content = {name: getattr(value, name) for name in fields if hasattr(value, name)}
+        for name, other in getattr(value, "__dict__", {}).items():
+            if name != "_attrs_cached_hash":
+                content.setdefault(name, other)
+        return Branch(head, (group(("state", (), None, _attributes(value, content))),))
+
+    return handle
+
+

@@ -1,0 +1,42 @@
+"""Handlers for the types of known libraries, chosen by the name of the module that defines them.
+
+A handler module is imported only when a value of its library appears, so that digesting never
+imports a library that the program has not imported itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from fleche_like.hashing.branch import Handler
+
+_MODULES = {
+    "numpy": "fleche_like.hashing.arrays",
+    "pandas": "fleche_like.hashing.frames",
+}
+
+
+def find(cls: type) -> Handler | None:
+    """Return the library handler for a type or the nearest of its bases, or None."""
+    for base in cls.__mro__:
+        module = _module(base)
+        if module is not None:
+            handler: Handler | None = module.find(cls, base)
+            if handler is not None:
+                return handler
+    return None
+
+
+def is_node_type(cls: type) -> bool:
+    """Tell whether a library's handler makes values of this type nodes of their own."""
+    for base in cls.__mro__:
+        module = _module(base)
+        if module is not None and module.is_node_type(base):
+            return True
+    return False
+
+
+def _module(cls: type) -> Any:
+    top = cls.__module__.partition(".")[0] if isinstance(cls.__module__, str) else ""
+    return importlib.import_module(_MODULES[top]) if top in _MODULES else None

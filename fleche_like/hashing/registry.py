@@ -1,0 +1,142 @@
+"""Which handler digests a type: resolved once per type, cached, and forgotten on registration.
+
+The order of precedence, for a type and then for its bases in method resolution order:
+
+1. the builtin types of :data:`.tags.PLAIN`, sets and :class:`Digest`, which cannot be replaced;
+2. :func:`register_digest`;
+3. standard-library types (:mod:`.builtin`);
+4. entry points of the group ``fleche_like.digest``, named after the type they handle;
+5. a ``__digest__`` method;
+6. known libraries (:mod:`.arrays`, :mod:`.frames`, …), found by the name of the type's module;
+7. subclasses of builtin types, and the generic fallback (:mod:`.instances`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fleche_like.hashing import builtin, entrypoints, instances, libraries, tags
+from fleche_like.hashing.branch import Handler, Made
+from fleche_like.hashing.text import Digest, digest_node, stand_in_node
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FIXED = frozenset(tags.PLAIN | {set, frozenset, Digest, object, type})
+_registered: dict[type, Callable[[Any], Any]] = {}
+_lock = threading.Lock()
+
+HANDLERS: dict[type, Handler] = {}
+
+
+def register_digest(cls: type, fn: Callable[[Any], Any] | None = None) -> Any:
+    """Teach the digest a type and its subclasses; usable as a decorator.
+
+    Values of the type become nodes: inside a container they are folded in by their digest, so that
+    a :class:`Digest` may stand in for them.
+
+    Args:
+        cls: the type. Builtin containers and scalars cannot be redefined.
+        fn: takes a value and returns anything digestible that stands for it (which is digested
+            together with the name of the value's type), or its :class:`Digest`.
+
+    Returns:
+        ``fn``, or a decorator that takes it.
+
+    Raises:
+        TypeError: ``cls`` is no type, or one whose encoding is fixed.
+
+    Thread-safe. Values that were digested before keep the digest that the caller has seen.
+
+    >>> class Temperature:
+    ...     def __init__(self, kelvin): self.kelvin = kelvin
+    >>> @register_digest(Temperature)
+    ... def _(value):
+    ...     return round(value.kelvin, 6)
+    """
+    if fn is None:
+        return lambda function: register_digest(cls, function)
+    if not isinstance(cls, type) or cls in _FIXED:
+        raise TypeError(f"the digest of {cls!r} cannot be redefined")
+    with _lock:
+        _registered[cls] = fn
+        HANDLERS.clear()
+        HANDLERS.update(_core())
+    return fn
+
+
+def resolve(cls: type) -> Handler:
+    """Return the handler of a type that has none in the cache, and cache it."""
+    with _lock:
+        known = len(_registered)
+    handler = _find(cls)
+    with _lock:
+        # A registration in between may have changed the answer; then it is not kept.
+        if len(_registered) == known:
+            HANDLERS[cls] = handler
+    return handler
+
+
+def is_node(value: Any) -> bool:
+    """Tell whether a value is folded into a container by its own digest.
+
+    True for arrays, frames, values with ``__digest__`` or of a registered type, and for a
+    :class:`Digest`; a :class:`Digest` may stand in for exactly these.
+
+    >>> is_node([1, 2]), is_node(Digest("0" * 32))
+    (False, True)
+    """
+    cls = type(value)
+    if cls in tags.PLAIN:
+        return False
+    if cls is Digest:
+        return True
+    return (
+        _registered_for(cls) is not None
+        or hasattr(cls, "__digest__")
+        or callable(getattr(value, "__dict__", {}).get("__digest__"))
+        or entrypoints.find(cls) is not None
+        or libraries.is_node_type(cls)
+    )
+
+
+def _core() -> dict[type, Handler]:
+    handlers: dict[type, Handler] = {Digest: digest_node}
+    handlers.update({t: h for t, h in builtin.EXACT.items() if _registered_for(t) is None})
+    return handlers
+
+
+def _find(cls: type) -> Handler:
+    found = _registered_for(cls)
+    if found is not None:
+        return _stand_in(found)
+    standard = builtin.find_exact(cls)
+    if standard is not None:
+        return standard
+    found = entrypoints.find(cls)
+    if found is not None:
+        return _stand_in(found)
+    if callable(getattr(cls, "__digest__", None)):
+        return _stand_in(lambda value: cls.__digest__(value))  # type: ignore[attr-defined]
+    if issubclass(cls, type):
+        return builtin.EXACT[type]
+    return libraries.find(cls) or builtin.find_base(cls) or instances.handler(cls)
+
+
+def _registered_for(cls: type) -> Callable[[Any], Any] | None:
+    for base in cls.__mro__:
+        if base in _registered:
+            return _registered[base]
+    return None
+
+
+def _stand_in(fn: Callable[[Any], Any]) -> Handler:
+    def handle(value: Any) -> Made:
+        return stand_in_node(value, fn(value))
+
+    return handle
+
+
+HANDLERS.update(_core())

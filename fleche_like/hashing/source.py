@@ -1,0 +1,162 @@
+"""The identity of a function's own code: its normalised source, else its bytecode.
+
+Source is trusted only when compiling it gives the very code that runs; a file that was edited after
+it was imported, or rewritten on import, does not, and the code's own bytecode speaks instead.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import functools
+import linecache
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from xxhash import xxh3_128_hexdigest
+
+from fleche_like.hashing import encoder, normalise
+from fleche_like.hashing.text import Digest
+
+T = TypeVar("T")
+_FUTURE_FLAGS = functools.reduce(
+    int.__or__, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
+)
+
+
+def per_code(compute: Callable[[types.CodeType], T]) -> Callable[[types.CodeType], T]:
+    """Remember a function's results per code object, by identity, while the code object lives.
+
+    By identity, because code objects of different sources may compare equal.
+    """
+    known: dict[int, tuple[weakref.ref[types.CodeType], T]] = {}
+
+    @functools.wraps(compute)
+    def remember(code: types.CodeType) -> T:
+        key = id(code)
+        found = known.get(key)
+        if found is not None and found[0]() is code:
+            return found[1]
+        result = compute(code)
+        known[key] = weakref.ref(code, lambda _ref: known.pop(key, None)), result
+        return result
+
+    return remember
+
+
+def function_code_digest(func: Callable[..., Any]) -> Digest:
+    """Return the digest of a function's own code.
+
+    Neither defaults, closure values, global names' values nor decorators are part of it; nor are
+    its name, docstrings, comments, formatting and line numbers. Without trustworthy source it is
+    that of the bytecode, marked with Python's minor version.
+
+    Args:
+        func: a Python function, or anything with its ``__code__`` (a method too).
+
+    Raises:
+        TypeError: ``func`` has no Python code.
+
+    >>> function_code_digest(lambda x: x) == function_code_digest(lambda x: x + 1)
+    False
+    """
+    code = getattr(func, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        raise TypeError(f"{type(func).__name__} has no Python code")
+    return _code_digest(code)
+
+
+def function_node(func: types.FunctionType) -> ast.AST | None:
+    """Return the syntax tree of a function's definition, or ``None`` without trustworthy source."""
+    return _find_source(func.__code__)
+
+
+@per_code
+def _code_digest(code: types.CodeType) -> Digest:
+    node = _find_source(code)
+    form = normalise.source(node) if node is not None else normalise.bytecode(code)
+    return Digest(xxh3_128_hexdigest(encoder.encode(form)))
+
+
+def _find_source(code: types.CodeType) -> ast.AST | None:
+    node = _search(code)
+    if node is None and linecache.cache.get(code.co_filename):
+        # The cached lines may be older than the code, after a reload.
+        linecache.checkcache(code.co_filename)
+        node = _search(code)
+    return node
+
+
+def _search(code: types.CodeType) -> ast.AST | None:
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        return None
+    for statement in _statements("".join(lines)):
+        if _first_line(statement) <= code.co_firstlineno <= (statement.end_lineno or 0):
+            found = _verified(statement, code)
+            if found is not None:
+                return found
+    return None
+
+
+@functools.lru_cache(maxsize=64)
+def _statements(text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+
+
+def _verified(statement: ast.stmt, code: types.CodeType) -> ast.AST | None:
+    """Return the definition of ``code`` within a statement, if the statement compiles to it."""
+    nodes = [n for n in ast.walk(statement) if _may_define(n, code)]
+    if len(nodes) > 1:
+        nodes = [n for n in nodes if _spans(n, code)]
+    if len(nodes) != 1:
+        return None
+    if any(_same(code, other) for other in _compiled(statement, code.co_flags & _FUTURE_FLAGS)):
+        return nodes[0]
+    return None
+
+
+def _may_define(node: ast.AST, code: types.CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name == code.co_name and _first_line(node) == code.co_firstlineno
+    return False
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", ())
+    return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+def _spans(node: Any, code: types.CodeType) -> bool:
+    """Tell lambdas of one line apart: by the columns that the code's result comes from."""
+    body = node.body if isinstance(node, ast.Lambda) else node
+    place = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
+    return place in set(code.co_positions())
+
+
+def _compiled(statement: ast.stmt, flags: int) -> Iterator[types.CodeType]:
+    module = ast.Module(body=[statement], type_ignores=[])
+    try:
+        yield from _nested(compile(module, "<source>", "exec", flags=flags, dont_inherit=True))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+
+
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _nested(constant)
+
+
+def _same(code: types.CodeType, other: types.CodeType) -> bool:
+    """Compare all but file names; positions too, for before 3.12 equality ignores those."""
+    return code == other and list(code.co_positions()) == list(other.co_positions())
