@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fleche_like.calls.annotations import Ignored, Required
+from fleche_like.calls.binder import Binder
 from fleche_like.calls.call import RESULT, Call, DigestedCall, PreparedCall
 from fleche_like.calls.expressions import (
     And,
@@ -28,6 +30,7 @@ from fleche_like.calls.template import QueryCall
 __all__ = [
     "RESULT",
     "And",
+    "Binder",
     "Call",
     "Comparator",
     "Comparison",
@@ -35,6 +38,7 @@ __all__ = [
     "DigestedCall",
     "Expression",
     "Field",
+    "Ignored",
     "KeyMaker",
     "LazyArguments",
     "LazyCall",
@@ -47,6 +51,7 @@ __all__ = [
     "Prefix",
     "PreparedCall",
     "QueryCall",
+    "Required",
     "Scalar",
     "Selection",
     "SupportsSelection",

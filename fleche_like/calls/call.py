@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from fleche_like.calls.display import shown_call, shown_digest, shown_value
-from fleche_like.calls.key import Version, call_key
+from fleche_like.calls.key import Version, key_maker
 from fleche_like.calls.metadata import freeze
 from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
 from fleche_like.hashing import Digest, digest
@@ -58,7 +58,7 @@ class Call:
             Indigestible: an argument has no stable identity.
         """
         pairs = [(name, digest(value)) for name, value in self.arguments.items()]
-        return call_key(self.name, self.module, self.version, self.code, pairs)
+        return key_maker(self.name, self.module, self.version, self.code).key(pairs)
 
     def to_lookup_key(self) -> Digest:
         """Return :attr:`key`."""
@@ -120,7 +120,8 @@ class DigestedCall:
     @functools.cached_property
     def key(self) -> Digest:
         """The call's key: computed once."""
-        return call_key(self.name, self.module, self.version, self.code, self.arguments.items())
+        maker = key_maker(self.name, self.module, self.version, self.code)
+        return maker.key(self.arguments.items())
 
     def to_lookup_key(self) -> Digest:
         """Return :attr:`key`."""

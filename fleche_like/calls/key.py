@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias
@@ -52,7 +53,9 @@ class KeyMaker:
         self, name: str, module: str | None, version: Version, code: Digest | None
     ) -> None:
         self._identity = (name, module, version, code)
-        self._head = tuple_prefix(5) + b"".join(map(encode, self._identity))
+        self._head = (
+            tuple_prefix(5) + b"".join(map(encode, (name, module, version))) + _encoded(code)
+        )
         self._openings: dict[str, bytes] = {}
 
     def key(self, pairs: Iterable[tuple[str, Digest]]) -> Digest:
@@ -65,7 +68,7 @@ class KeyMaker:
         parts = [self._head, tuple_prefix(len(pairs))]
         for name, value in pairs:
             # encode_node trusts its argument; what is no canonical digest takes the checked way.
-            if type(value) is not Digest or not _FULL(value):
+            if not _is_full(value):
                 return call_key(*self._identity, pairs)
             parts.append(self._openings.get(name) or self._opening(name))
             parts.append(encode_node(value))
@@ -76,3 +79,17 @@ class KeyMaker:
         if len(self._openings) < _MAX_NAMES and type(name) is str:
             self._openings[name] = opening
         return opening
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def key_maker(name: str, module: str | None, version: Version, code: Digest | None) -> KeyMaker:
+    """Return the maker of keys for an identity; the same one again for a while."""
+    return KeyMaker(name, module, version, code)
+
+
+def _is_full(value: object) -> bool:
+    return type(value) is Digest and _FULL(value) is not None
+
+
+def _encoded(code: Digest | None) -> bytes:
+    return encode_node(code) if code is not None and _is_full(code) else encode(code)
