@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from fleche_like.hashing.digest import digest, encode_node, encode_str, tuple_prefix
 from fleche_like.hashing.encoder import encode
-from fleche_like.hashing.names import module_name
+from fleche_like.hashing.functions import global_names
+from fleche_like.hashing.names import module_name, type_names
 from fleche_like.hashing.registry import is_node, register_digest
 from fleche_like.hashing.source import function_code_digest, function_node
 from fleche_like.hashing.text import DIGEST_LENGTH, Digest
@@ -24,8 +25,10 @@ __all__ = [
     "encode_str",
     "function_code_digest",
     "function_node",
+    "global_names",
     "is_node",
     "module_name",
     "register_digest",
     "tuple_prefix",
+    "type_names",
 ]

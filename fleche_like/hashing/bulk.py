@@ -16,6 +16,7 @@ output is one consistent state, and only the types around it must have held stil
 from __future__ import annotations
 
 import marshal
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -27,6 +28,7 @@ _MARSHAL_VERSION = 2
 _MAX_LEVELS = 64
 # A tree that shares its parts at every level would grow without bound when written out.
 _MAX_LEVEL_SIZE = 1 << 27
+_SHALLOW = 2
 _LARGE_LEVEL = 1 << 16
 _LONG_LIST = 1024
 _LIST_HEADER = 5
@@ -110,17 +112,24 @@ def _flat(value: Any) -> bytes | None:
 
 
 def _deep(value: Any) -> bytes | None:
+    if type(value) is list:
+        value = value[:]
     if not _is_plain(value):
         return None
     encoding = marshal.dumps(value, 2)
-    return encoding if _is_plain(value) else None
+    return encoding if _alone() or _is_plain(value) else None
+
+
+def _alone() -> bool:
+    """Tell whether no other thread can have run Python code just now."""
+    return len(sys._current_frames()) == 1
 
 
 def _is_plain(root: Any) -> bool:
     """Tell whether a tree holds exact builtin values only, looking at one level at a time."""
     level: list[Any] = [root]
     kinds: set[type] = {type(root)}
-    for _ in range(_MAX_LEVELS):
+    for depth in range(_MAX_LEVELS):
         if sum(map(len, level)) > _MAX_LEVEL_SIZE:
             return False
         below = set(map(type, _children(level, kinds)))
@@ -131,7 +140,7 @@ def _is_plain(root: Any) -> bool:
         # Filtered even where all are containers: by now another thread may have put in others.
         level = [x for x in _children(level, kinds) if type(x) in CONTAINERS]
         kinds = below & CONTAINERS
-        if _shared(level):
+        if depth > _SHALLOW and _shared(level):
             return False
     return False
 

@@ -43,7 +43,7 @@ def is_node_type(base: type) -> bool:
 def _name(value: Any) -> Any:
     """Name the class; one of pandas' own by the name under which it is documented."""
     cls = type(value)
-    return cls.__qualname__ if cls.__module__.startswith("pandas.") else type_names(cls)
+    return cls.__qualname__ if cls.__module__.partition(".")[0] == "pandas" else type_names(cls)
 
 
 def _frame(value: Any) -> Branch:
