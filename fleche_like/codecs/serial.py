@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from fleche_like.codecs.base import Buffer, Codec
 from fleche_like.codecs.envelope import seal, unseal, unseal_small
+from fleche_like.codecs.layout import JOIN_BYTES
 from fleche_like.codecs.memory import copy
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec
@@ -54,12 +55,16 @@ def load_file(file: BinaryIO, key: str) -> Any:
     """Rebuild the object from a file as :func:`loads` does, holding its bytes once.
 
     Args:
-        file: open for reading bytes, seekable, with ``readinto``; unbuffered is fastest.
+        file: open for reading bytes at its beginning, seekable, with ``readinto``; unbuffered is
+            fastest. It is left open.
         key: the key that it is stored under.
 
     Raises:
         OSError: reading failed. Otherwise as :func:`loads`.
     """
+    small = unseal_small(key, file.read(JOIN_BYTES))
+    if small is not None:
+        return _decode(key, *small)
     return _decode(key, *unseal_file(key, file))
 
 

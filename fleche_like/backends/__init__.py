@@ -1,0 +1,54 @@
+"""Bytes by key: one contract, and the places that bytes can live.
+
+====================  ========================================================================
+:mod:`.base`          the contract, and the optional abilities beyond it
+:mod:`.keys`          what a key may look like, the same for all
+:mod:`.abilities`     the abilities, with a plain way around for backends that lack them
+:mod:`.local`         files in a folder (:mod:`.folders`, :mod:`.temporary`)
+:mod:`.memory`        the memory of this process
+:mod:`.database`      a table of any SQL database
+:mod:`.tiered`        small payloads here, large ones there
+====================  ========================================================================
+
+``DatabaseBackend`` is imported with SQLAlchemy when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from fleche_like.backends.base import (
+    Buffer,
+    ByteBackend,
+    StorageBackend,
+    StorageStat,
+    SupportsBatch,
+    SupportsMap,
+    SupportsOpen,
+    SupportsParts,
+    SupportsRange,
+    SupportsStat,
+    SupportsSweep,
+    SupportsTransaction,
+)
+from fleche_like.backends.keys import normalise
+from fleche_like.backends.local import LocalBackend
+from fleche_like.backends.memory import MemoryBackend
+from fleche_like.backends.tiered import TieredBackend
+
+__all__ = [
+    "Buffer",
+    "ByteBackend",
+    "LocalBackend",
+    "MemoryBackend",
+    "StorageBackend",
+    "StorageStat",
+    "SupportsBatch",
+    "SupportsMap",
+    "SupportsOpen",
+    "SupportsParts",
+    "SupportsRange",
+    "SupportsStat",
+    "SupportsSweep",
+    "SupportsTransaction",
+    "TieredBackend",
+    "normalise",
+]

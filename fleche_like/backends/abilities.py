@@ -1,0 +1,92 @@
+"""Optional abilities with a plain way around for backends that lack them.
+
+For composites and storages, which must work over any backend, and be fast over able ones.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from fleche_like.backends.base import (
+    Buffer,
+    ByteBackend,
+    StorageStat,
+    SupportsBatch,
+    SupportsMap,
+    SupportsOpen,
+    SupportsParts,
+    SupportsRange,
+    SupportsStat,
+)
+
+
+def put_parts(backend: ByteBackend, key: str, parts: Sequence[Buffer]) -> None:
+    """Store the concatenation of ``parts``; joins them first where it must."""
+    if len(parts) == 1:
+        backend.put_bytes(key, parts[0])
+    elif isinstance(backend, SupportsParts):
+        backend.put_parts(key, parts)
+    else:
+        backend.put_bytes(key, b"".join(parts))
+
+
+def open_read(backend: ByteBackend, key: str) -> BinaryIO:
+    """Open what is stored as a file; reads it into memory where it must."""
+    if isinstance(backend, SupportsOpen):
+        return backend.open_read(key)
+    return io.BytesIO(backend.get_bytes(key))
+
+
+def map_bytes(backend: ByteBackend, key: str) -> memoryview:
+    """Return private, writable memory with what is stored; reads it where it must."""
+    if isinstance(backend, SupportsMap):
+        return backend.map_bytes(key)
+    return memoryview(bytearray(backend.get_bytes(key)))
+
+
+def read_range(backend: ByteBackend, key: str, offset: int, length: int | None = None) -> bytes:
+    """Read a part of what is stored; reads all of it where it must."""
+    if isinstance(backend, SupportsRange):
+        return backend.read_range(key, offset, length)
+    return slice_bytes(backend.get_bytes(key), offset, length)
+
+
+def slice_bytes(data: bytes, offset: int, length: int | None) -> bytes:
+    """Return what ``read_range`` gives for ``data``.
+
+    Raises:
+        ValueError: ``offset`` or ``length`` is negative.
+    """
+    check_range(offset, length)
+    return data[offset : None if length is None else offset + length]
+
+
+def check_range(offset: int, length: int | None) -> None:
+    """Refuse a negative offset or length with ValueError."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError(f"no range: offset {offset}, length {length}")
+
+
+def stat(backend: ByteBackend, key: str) -> StorageStat | None:
+    """Return size and time of what is stored, or None; where it must, by reading, with time 0."""
+    if isinstance(backend, SupportsStat):
+        return backend.stat(key)
+    try:
+        return StorageStat(len(backend.get_bytes(key)), 0.0)
+    except KeyError:
+        return None
+
+
+def get_many(backend: ByteBackend, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the keys that exist with their bytes, in any order; one by one where it must."""
+    if isinstance(backend, SupportsBatch):
+        yield from backend.get_many(keys)
+        return
+    for key in keys:
+        try:
+            data = backend.get_bytes(key)
+        except KeyError:
+            continue
+        yield key, data

@@ -1,0 +1,233 @@
+"""Bytes in local files: one file a key, replaced whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import stat as modes
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+from fleche_like.backends.abilities import check_range
+from fleche_like.backends.base import Buffer, StorageStat
+from fleche_like.backends.folders import Folders, list_folder, remove_folder, sweep_folder
+from fleche_like.backends.keys import normalise, normalise_name, normalise_prefix
+from fleche_like.backends.temporary import write_and_replace
+from fleche_like.errors import BackendUnavailable, InvalidKey, KeyNotFound
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FIRST_READ_BYTES: Final = 64 * 1024
+
+# What the file system says for "there is no such file" and for "that is a folder".
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+class LocalBackend:
+    """A :class:`ByteBackend` in a folder.
+
+    A put writes a temporary file beside its target and renames it, so that no reader and no crash
+    ever sees half of it, from however many threads and processes. Symbolic links below the root
+    are not followed: a key that meets one is refused, and listings pass over it.
+
+    On a file system that ignores case or Unicode form, keys that differ only in those are one
+    file; digests are not touched by that. On a network file system, rename is as atomic as the
+    server makes it.
+
+    Args:
+        root: the folder; made absolute at once. It may itself be reached through links.
+        durability: ``"process"``: a finished put survives the death of the process. ``"power"``:
+            also that of the machine; file and folder are synced.
+        shared: a new root is made for the folder's group (mode 2770) instead of private (0700).
+            In a root that exists, its mode and group are inherited by all that is made inside.
+        create: make the root if there is none.
+
+    Raises:
+        BackendUnavailable: there is no such folder, and ``create`` is false.
+        OSError: it cannot be made.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        durability: Literal["process", "power"] = "process",
+        shared: bool = False,
+        create: bool = True,
+    ) -> None:
+        if durability not in {"process", "power"}:
+            raise ValueError(f"durability is 'process' or 'power', not {durability!r}")
+        self.root = Path(os.path.abspath(root))
+        self.durability = durability
+        self.shared = shared
+        self._base = f"{self.root}/" if self.root != Path(self.root.anchor) else str(self.root)
+        self._folders = Folders(str(self.root), sync=durability == "power")
+        if create:
+            self._folders.make_root(0o2770 if shared else 0o700)
+        if not self.root.is_dir():
+            raise self._gone("")
+        self._folders.inherit()
+
+    @property
+    def url(self) -> str:
+        return self.root.as_uri()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+    def put_bytes(self, key: str, data: Buffer) -> None:
+        self.put_parts(key, (data,))
+
+    def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
+        name = normalise_name(key)
+        path = self._path(name)
+        if os.path.islink(path):
+            raise self._is_link(key)
+        try:
+            write_and_replace(path, parts, self._folders)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+            raise self._in_the_way(key) from error
+        except FileNotFoundError as error:
+            raise self._gone(key) from error
+
+    def get_bytes(self, key: str) -> bytes:
+        descriptor = self._open(key)
+        try:
+            data = os.read(descriptor, _FIRST_READ_BYTES)
+            if len(data) < _FIRST_READ_BYTES:
+                return data
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                return file.readall()
+        except IsADirectoryError as error:
+            raise self._absent(key) from error
+        finally:
+            os.close(descriptor)
+
+    def read_range(self, key: str, offset: int, length: int | None = None) -> bytes:
+        check_range(offset, length)
+        with self.open_read(key) as file:
+            rest = max(0, file.seek(0, os.SEEK_END) - offset)
+            file.seek(offset)
+            return file.read(rest if length is None else min(length, rest))
+
+    def open_read(self, key: str) -> BinaryIO:
+        descriptor = self._open(key)
+        try:
+            # Takes the descriptor over, and closes it if it turns out to be a folder's.
+            return open(descriptor, "rb", buffering=0)
+        except IsADirectoryError as error:
+            raise self._absent(key) from error
+
+    def map_bytes(self, key: str) -> memoryview:
+        with self.open_read(key) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:  # which no map can be
+                return memoryview(bytearray())
+            return memoryview(_map(file.fileno(), size))
+
+    def stat(self, key: str) -> StorageStat | None:
+        found = self._stat(key)
+        return None if found is None else StorageStat(found.st_size, found.st_mtime)
+
+    def exists(self, key: str) -> bool:
+        return self._stat(key) is not None
+
+    def delete(self, key: str) -> None:
+        if self.exists(key):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(normalise(key)))
+
+    def delete_prefix(self, prefix: str) -> None:
+        container = normalise_prefix(prefix)
+        path = self._path(container)
+        self._require_root(prefix)
+        remove_folder(path, keep=not container)
+
+    def list_prefix(self, prefix: str, *, recursive: bool = False) -> Iterator[str]:
+        container = normalise_prefix(prefix)
+        path = self._path(container)
+        self._require_root(prefix)
+        return list_folder(path, container, recursive=recursive)
+
+    def ensure_prefix(self, prefix: str) -> None:
+        container = normalise_prefix(prefix)
+        try:
+            self._folders.make(self._path(container).rstrip("/"))
+        except (FileExistsError, NotADirectoryError) as error:
+            raise self._in_the_way(prefix) from error
+        except FileNotFoundError as error:
+            raise self._gone(prefix) from error
+
+    def sweep(self, *, older_than_s: float = 3600.0) -> int:
+        return sweep_folder(self._path(""), older_than_s)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open between two calls."""
+
+    def _open(self, key: str) -> int:
+        try:
+            return os.open(self._path(normalise(key)), _READ)
+        except _ABSENT as error:
+            raise self._absent(key) from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._is_link(key) from error
+            raise
+
+    def _stat(self, key: str) -> os.stat_result | None:
+        try:
+            found = os.lstat(self._path(normalise(key)))
+        except _ABSENT:
+            self._require_root(key)
+            return None
+        if modes.S_ISLNK(found.st_mode):
+            raise self._is_link(key)
+        return found if modes.S_ISREG(found.st_mode) else None
+
+    def _path(self, name: str) -> str:
+        """Return the path of a normal key, having met no link on the folders that lead to it.
+
+        Asked anew each time: a folder that was none may have become a link.
+        """
+        base = self._base
+        end = name.find("/")
+        while end >= 0:
+            try:
+                mode = os.lstat(base + name[:end]).st_mode
+            except _ABSENT:
+                break
+            if modes.S_ISLNK(mode):
+                raise self._is_link(name)
+            end = name.find("/", end + 1)
+        return base + name
+
+    def _require_root(self, key: str) -> None:
+        if not self.root.is_dir():
+            raise self._gone(key)
+
+    def _absent(self, key: str) -> KeyNotFound:
+        self._require_root(key)
+        message = f"nothing is stored under {key!r} in {self.url}"
+        return KeyNotFound(message, key=key, url=self.url)
+
+    def _is_link(self, key: str) -> InvalidKey:
+        message = f"key {key!r} meets a symbolic link below {self.url}"
+        return InvalidKey(message, key=key, url=self.url)
+
+    def _in_the_way(self, key: str) -> InvalidKey:
+        message = f"{key!r} is a container, or goes through a key, in {self.url}"
+        return InvalidKey(message, key=key, url=self.url)
+
+    def _gone(self, key: str) -> BackendUnavailable:
+        return BackendUnavailable(f"there is no folder {self.root}", key=key, url=self.url)
+
+
+def _map(descriptor: int, size: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13) and sys.platform != "win32":
+        # Else every map keeps a file open, and many mapped arrays run out of them.
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY, trackfd=False)
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)

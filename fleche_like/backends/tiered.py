@@ -1,0 +1,144 @@
+"""Two backends as one: small payloads in one, large ones in the other."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO, Final
+
+from fleche_like.backends import abilities
+from fleche_like.backends.base import Buffer, ByteBackend, StorageStat, SupportsTransaction
+from fleche_like.backends.keys import normalise
+
+# From here on a file of its own costs less than room in a database (measured on SQLite).
+DEFAULT_THRESHOLD_BYTES: Final = 64 * 1024
+
+
+class TieredBackend:
+    """Small payloads in one backend (say a database), large ones in another (say files).
+
+    A key is looked for in the small tier first, so that one is what counts if both hold it: it may
+    happen when the sizes of one key's payloads differ, and between the two steps of a write.
+
+    Args:
+        small: takes payloads of up to ``threshold_bytes``; its transactions are this backend's.
+        large: takes the rest, at once: what is written there survives a transaction that is
+            undone, hidden by what the small tier still holds or harmless garbage.
+        threshold_bytes: the largest payload that is small.
+    """
+
+    def __init__(
+        self,
+        small: ByteBackend,
+        large: ByteBackend,
+        *,
+        threshold_bytes: int = DEFAULT_THRESHOLD_BYTES,
+    ) -> None:
+        self.small = small
+        self.large = large
+        self.threshold_bytes = threshold_bytes
+
+    @property
+    def url(self) -> str:
+        return self.small.url
+
+    def __repr__(self) -> str:
+        limit = f"threshold_bytes={self.threshold_bytes}"
+        return f"{type(self).__name__}({self.small!r}, {self.large!r}, {limit})"
+
+    def put_bytes(self, key: str, data: Buffer) -> None:
+        self.put_parts(key, (data,))
+
+    def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
+        if sum(map(len, parts)) <= self.threshold_bytes:
+            # A larger twin is left behind, hidden: were it removed and the transaction undone,
+            # the key would be lost.
+            abilities.put_parts(self.small, key, parts)
+            return
+        # Written before the twin goes, so that a reader finds one of the two at any moment.
+        abilities.put_parts(self.large, key, parts)
+        self.small.delete(key)
+
+    def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
+        with self.transaction():
+            for key, data in items:
+                self.put_bytes(key, data)
+
+    def get_bytes(self, key: str) -> bytes:
+        try:
+            return self.small.get_bytes(key)
+        except KeyError:
+            return self.large.get_bytes(key)
+
+    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        missing = list(dict.fromkeys(keys))
+        found = set()
+        for key, data in abilities.get_many(self.small, missing):
+            found.add(key)
+            yield key, data
+        yield from abilities.get_many(self.large, [key for key in missing if key not in found])
+
+    def read_range(self, key: str, offset: int, length: int | None = None) -> bytes:
+        try:
+            return abilities.read_range(self.small, key, offset, length)
+        except KeyError:
+            return abilities.read_range(self.large, key, offset, length)
+
+    def open_read(self, key: str) -> BinaryIO:
+        try:
+            return io.BytesIO(self.small.get_bytes(key))
+        except KeyError:
+            return abilities.open_read(self.large, key)
+
+    def map_bytes(self, key: str) -> memoryview:
+        try:
+            return memoryview(bytearray(self.small.get_bytes(key)))
+        except KeyError:
+            return abilities.map_bytes(self.large, key)
+
+    def stat(self, key: str) -> StorageStat | None:
+        return abilities.stat(self.small, key) or abilities.stat(self.large, key)
+
+    def exists(self, key: str) -> bool:
+        return self.small.exists(key) or self.large.exists(key)
+
+    def delete(self, key: str) -> None:
+        # The hidden twin first: killed in between, the other order would bring it back to light.
+        self.large.delete(key)
+        self.small.delete(key)
+
+    def delete_prefix(self, prefix: str) -> None:
+        self.large.delete_prefix(prefix)
+        self.small.delete_prefix(prefix)
+
+    def list_prefix(self, prefix: str, *, recursive: bool = False) -> Iterator[str]:
+        normalise(prefix)
+        tiers = (tier.list_prefix(prefix, recursive=recursive) for tier in (self.small, self.large))
+        return _without_repeats(heapq.merge(*tiers))
+
+    def ensure_prefix(self, prefix: str) -> None:
+        self.small.ensure_prefix(prefix)
+        self.large.ensure_prefix(prefix)
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return the small tier's transaction; without any effect if it has none."""
+        if isinstance(self.small, SupportsTransaction):
+            return self.small.transaction()
+        return contextlib.nullcontext()
+
+    def close(self) -> None:
+        try:
+            self.small.close()
+        finally:
+            self.large.close()
+
+
+def _without_repeats(keys: Iterable[str]) -> Iterator[str]:
+    last = None
+    for key in keys:
+        if key != last:
+            yield key
+        last = key
