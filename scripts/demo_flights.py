@@ -130,11 +130,13 @@ def show_runs() -> None:
 
 def show_calls() -> None:
     """The table of calls, and a part of it."""
-    heading('prediction_error.query().order_by("origin", "degree", "ridge").table()')
-    print(prediction_error.query().order_by("origin", "degree", "ridge").table().to_string())
+    heading('prediction_error.query().order_by("origin", "degree", "ridge").table(metadata=…)')
+    calls = prediction_error.query()
+    grid = calls.order_by("origin", "degree", "ridge").table(metadata="runtime.walltime")
+    print(grid.to_string())
     heading('….where(fl.arg("ridge") < 100, fl.arg("degree") >= 2).order_by(fl.result()).limit(5)')
-    few = prediction_error.query().where((fl.arg("ridge") < 100) & (fl.arg("degree") >= 2))
-    print(few.order_by(fl.result()).limit(5).table().to_string())
+    some = calls.where(fl.arg("ridge") < 100, fl.arg("degree") >= 2)
+    print(some.order_by(fl.result()).limit(5).table(metadata=False).to_string())
 
 
 def show_digests() -> None:

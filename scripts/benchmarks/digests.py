@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from scripts.benchmarks.contest import Entry, Samples, contest
@@ -54,7 +54,10 @@ def _digests(settings: Settings) -> dict[str, Entry]:
     import fleche.digest
     import joblib
 
-    functions = {"joblib": joblib.hash, "fleche": fleche.digest.digest}
+    functions: dict[str, Callable[[object], object]] = {
+        "joblib": joblib.hash,
+        "fleche": fleche.digest.digest,
+    }
     if OURS not in settings.skip:
         import fleche_like
 
