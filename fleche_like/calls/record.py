@@ -1,0 +1,163 @@
+"""Records: sealed calls as bytes, and back without running any code.
+
+A record is compact JSON in UTF-8 (lone surrogates as three bytes each)::
+
+    [1, name, module, version, code, {argument: value, ...}, metadata]             no result yet
+    [1, name, module, version, code, {argument: value, ...}, metadata, value]      with a result
+
+A value is a scalar as JSON; or ``{"$": digest}``; or both with a view as ``{"$": digest, "~":
+scalar}``, or with a scalar whose digest cannot surely be computed again as ``{"$": digest, "=":
+scalar}``. Of other scalars the digest is left out and computed again. What JSON cannot say exactly
+is an object with a tag (see :mod:`~fleche_like.calls.leaves`). Metadata is JSON as it is, unless it
+holds such a thing: then it is a list of one item, in which each object ``o`` is ``{"m": o}``.
+
+The key is no part of a record: it is what the record is stored under.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from fleche_like.calls.call import RESULT, DigestedCall
+from fleche_like.calls.leaves import Json, from_json, names_a_zone, to_json
+from fleche_like.calls.metadata import freeze
+from fleche_like.calls.scalars import Scalar
+from fleche_like.errors import DamagedEnvelope
+from fleche_like.hashing import Digest, digest
+from fleche_like.support.sentinel import MISSING
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+_FORMAT: Final = 1
+_ENCODE: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+_DECODE: Final = json.JSONDecoder().decode
+_IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
+_DAMAGE: Final = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+
+
+def encode_record(call: DigestedCall) -> bytes:
+    """Return the record of a call.
+
+    Metadata that JSON cannot hold is stored as :func:`~fleche_like.calls.metadata.freeze` has it.
+    """
+    try:
+        text = _ENCODE(_fields(call, call.metadata))
+    except (ValueError, TypeError):  # a NaN, a datetime, or no JSON at all among the metadata
+        text = _ENCODE(_fields(call, [_wrapped(freeze(call.metadata))]))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_record(payload: Buffer, key: Digest) -> DigestedCall:
+    """Return the call of a record.
+
+    Args:
+        payload: the record.
+        key: what it is stored under; the call's key, which is not computed again.
+
+    Raises:
+        DamagedEnvelope: this is no record. No code of the record is run in any case.
+    """
+    try:
+        call = _call(_DECODE(str(payload, "utf-8", "surrogatepass")))
+    except _DAMAGE as error:
+        raise DamagedEnvelope(
+            f"{key} does not hold the record of a call: {type(error).__name__}",
+            key=key,
+            reason="not a record",
+        ) from error
+    call.key = key
+    return call
+
+
+def _fields(call: DigestedCall, metadata: Json) -> list[Json]:
+    arguments = {name: _value(name, known, call) for name, known in call.arguments.items()}
+    fields = [_FORMAT, call.name, call.module, call.version, call.code, arguments, metadata]
+    if call.result is not None:
+        fields.append(_value(RESULT, call.result, call))
+    return fields
+
+
+def _value(name: str, known: Digest, call: DigestedCall) -> Json:
+    if name in call.scalars:
+        scalar = call.scalars[name]
+        if names_a_zone(scalar):
+            return {"$": known, "=": to_json(scalar)}
+        return to_json(scalar)
+    if name in call.views:
+        return {"$": known, "~": to_json(call.views[name])}
+    return {"$": known}
+
+
+def _call(fields: Json) -> DigestedCall:
+    form, name, module, version, code, arguments, metadata, *result = fields
+    if type(form) is not int or form != _FORMAT or len(result) > 1:
+        raise ValueError("unknown form")
+    _check_identity(name, module, version)
+    call = DigestedCall(name, {}, module, version, None if code is None else _digest(code))
+    scalars: dict[str, Scalar] = {}
+    views: dict[str, Scalar] = {}
+    digests = call.arguments
+    for name, item in arguments.items():
+        digests[name] = _read(name, item, scalars, views)
+    if result:
+        call.result = _read(RESULT, result[0], scalars, views)
+    call.metadata = _metadata(metadata)
+    call.scalars, call.views = scalars, views
+    return call
+
+
+def _read(name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Scalar]) -> Digest:
+    if type(item) is dict and "$" in item:
+        for tag, found in (("=", scalars), ("~", views)):
+            scalar = from_json(item[tag]) if tag in item else MISSING
+            if scalar is not MISSING:
+                found[name] = scalar
+        return _digest(item["$"])
+    scalar = from_json(item)
+    if scalar is MISSING:
+        raise ValueError("a scalar without digest has a zone that is unknown here")
+    scalars[name] = scalar
+    return digest(scalar)
+
+
+def _digest(item: Json) -> Digest:
+    if not _IS_DIGEST(item):
+        raise ValueError("malformed digest")
+    return Digest(item)
+
+
+def _check_identity(name: Json, module: Json, version: Json) -> None:
+    if type(name) is not str or type(module) not in {str, type(None)}:
+        raise ValueError("malformed name or module")
+    if type(version) not in {int, str, type(None)}:
+        raise ValueError("malformed version")
+
+
+def _metadata(item: Json) -> dict[str, Any]:
+    metadata = _unwrapped(item[0]) if type(item) is list else item
+    if type(metadata) is not dict:
+        raise ValueError("malformed metadata")
+    return metadata
+
+
+def _wrapped(value: Any) -> Json:
+    if isinstance(value, Mapping):
+        return {"m": {name: _wrapped(item) for name, item in value.items()}}
+    if isinstance(value, list):
+        return [_wrapped(item) for item in value]
+    return to_json(value)
+
+
+def _unwrapped(item: Json) -> Any:
+    if type(item) is list:
+        return [_unwrapped(one) for one in item]
+    if type(item) is dict and "m" in item:
+        return {name: _unwrapped(one) for name, one in item["m"].items()}
+    scalar = from_json(item)
+    # The text of a moment whose zone is unknown here is better than nothing.
+    return item["d"] if scalar is MISSING else scalar
