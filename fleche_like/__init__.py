@@ -1,1 +1,107 @@
-"""A content-addressed cache for Python functions that people can trust, query and share."""
+"""A content-addressed cache for Python functions that people can trust, query and share.
+
+The floors of the house; each imports only those below it::
+
+    cli | testing      the command line; shipped conformance suites and strategies
+    memo               the decorator, and which cache it uses
+    config             opening a cache from a folder or a URL; the default cache
+    cache              a value and a call storage used together, with a memory tier in front
+    query              lazy chainable results and tables
+    index              the SQL tables; templates and expressions as SQL; migrations
+    storage            key management, lock mixins, value and call storages
+    backends | calls   bytes by key | what was called
+    codecs | database  objects to bytes | connections and units of work
+    hashing            values to digests
+    support            sentinels, optional imports, forks, redaction
+    errors             the exception tree
+
+Importing the package loads next to nothing; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleche_like.cache import Cache as Cache
+    from fleche_like.calls import (
+        Call as Call,
+        DigestedCall as DigestedCall,
+        Ignored as Ignored,
+        LazyCall as LazyCall,
+        QueryCall as QueryCall,
+        Required as Required,
+        arg as arg,
+        meta as meta,
+        result as result,
+    )
+    from fleche_like.config import open_cache as open_cache
+    from fleche_like.errors import (
+        AmbiguousDigestError as AmbiguousDigestError,
+        CacheNotFound as CacheNotFound,
+        FlecheError as FlecheError,
+        FlecheWarning as FlecheWarning,
+        Indigestible as Indigestible,
+        KeyNotFound as KeyNotFound,
+        NotCached as NotCached,
+        NotCachedWarning as NotCachedWarning,
+        SaveError as SaveError,
+    )
+    from fleche_like.hashing import (
+        DIGEST_LENGTH as DIGEST_LENGTH,
+        Digest as Digest,
+        digest as digest,
+        register_digest as register_digest,
+    )
+    from fleche_like.memo import (
+        current_cache as current_cache,
+        memoize as memoize,
+        set_cache as set_cache,
+        use_cache as use_cache,
+    )
+
+_HOMES = {
+    "cache": ("Cache",),
+    "calls": (
+        "Call",
+        "DigestedCall",
+        "Ignored",
+        "LazyCall",
+        "QueryCall",
+        "Required",
+        "arg",
+        "meta",
+        "result",
+    ),
+    "config": ("open_cache",),
+    "errors": (
+        "AmbiguousDigestError",
+        "CacheNotFound",
+        "FlecheError",
+        "FlecheWarning",
+        "Indigestible",
+        "KeyNotFound",
+        "NotCached",
+        "NotCachedWarning",
+        "SaveError",
+    ),
+    "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
+    "memo": ("current_cache", "memoize", "set_cache", "use_cache"),
+}
+_HOME_OF = {name: floor for floor, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605  derived, so that it cannot drift from what is loaded
+
+
+def __getattr__(name: str) -> Any:
+    floor = _HOME_OF.get(name)
+    if floor is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{floor}"), name)
+    globals()[name] = value  # found directly from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -30,10 +30,11 @@ carries its data as attributes, and survives pickling::
     ├── QueryError (ValueError)             a query that cannot be answered
     │   ├── NoCallMatches (LookupError)     ``one()`` or ``first()`` found nothing
     │   └── SeveralCallsMatch (LookupError) ``one()`` found more than one
-    └── NotCached (LookupError)             ``load`` of a call that was never stored
+    └── NotCached (KeyError)                ``load`` of a call that was never stored
 
     FlecheWarning (UserWarning)
-    └── NotCachedWarning                    a call was answered, but could not be cached
+    ├── NotCachedWarning                    a call was answered, but could not be cached
+    └── LargeCaptureWarning                 a large captured value is assumed not to change
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ class SeveralCallsMatch(QueryError, LookupError):
     """More than one stored call matches where exactly one was asked for."""
 
 
-class NotCached(FlecheError, LookupError):
+class NotCached(FlecheError, KeyError):
     """No stored call answers these arguments. Attributes: ``key``."""
 
     key: str
@@ -259,3 +260,7 @@ class FlecheWarning(UserWarning):
 
 class NotCachedWarning(FlecheWarning):
     """A call was answered, but could not be looked up or stored; given once per cause."""
+
+
+class LargeCaptureWarning(FlecheWarning):
+    """A large value that a function captures was digested once and is assumed not to change."""

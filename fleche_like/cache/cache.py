@@ -164,15 +164,19 @@ class Cache(OperationContext):
 
     # Saving
 
-    def prepare(self, call: Call) -> SealedArguments:
+    def prepare(self, call: Call, digested: DigestedCall | None = None) -> SealedArguments:
         """Seal a call before its body runs: its key, and the argument values to store.
+
+        Args:
+            call: the call, without its result.
+            digested: what ``call.digested()`` returned, if that is known already.
 
         Raises:
             Indigestible: an argument has no stable identity.
             ReadOnlyError: the cache is read-only.
         """
         self._refuse_if_read_only()
-        return prepare(call, self.values)
+        return prepare(call, digested or call.digested(), self.values)
 
     def commit(
         self,

@@ -26,16 +26,13 @@ class SealedArguments(PreparedCall):
     pending: dict[Digest, bytes] = field(default_factory=dict)
 
 
-def prepare(call: Call, values: ValueStorage) -> SealedArguments:
-    """Seal a call: digest its arguments and encode those to store, as they are now.
+def prepare(call: Call, digested: DigestedCall, values: ValueStorage) -> SealedArguments:
+    """Seal a call: encode those of its arguments that are to be stored, as they are now.
 
     Scalars are kept in the record itself and digests refer to what is stored already. What
     cannot be encoded stays a digest: the call can still be cached, only not shown in full.
-
-    Raises:
-        Indigestible: an argument has no stable identity.
     """
-    sealed = SealedArguments(call.digested())
+    sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
         if not values.contains(key):
             _keep(value, key, values, sealed.pending)

@@ -23,6 +23,7 @@ import heapq
 import logging
 import os.path
 import re
+import reprlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -71,14 +72,13 @@ def check_key(key: Digest | str) -> Digest:
         InvalidDigest: (a KeyError) it is not 4 to 32 hex characters; it never becomes a pattern
             or a path.
     """
-    if isinstance(key, str) and len(key) <= DIGEST_LENGTH:
-        folded = key.lower()
-        if _HEX.fullmatch(folded):
-            return Digest(folded)
-    shown = repr(key) if len(repr(key)) <= 80 else repr(key)[:77] + "..."
+    # The length first: nobody gets us to fold or match megabytes.
+    if len(key) <= DIGEST_LENGTH and _HEX.fullmatch(folded := key.lower()):
+        return Digest(folded)
     raise InvalidDigest(
-        f"{shown} is no digest: {MINIMUM_PREFIX_LENGTH} to {DIGEST_LENGTH} hex characters",
-        key=key,
+        f"{reprlib.repr(str(key))} is no digest: {MINIMUM_PREFIX_LENGTH} to {DIGEST_LENGTH} hex "
+        "characters",
+        key=str(key),
     )
 
 

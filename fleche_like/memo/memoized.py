@@ -1,0 +1,206 @@
+"""The memoized function: what callers call, and the tools that hang on it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from fleche_like.calls import Call
+from fleche_like.hashing import Digest, digest
+from fleche_like.memo.engine import Engine, Run
+from fleche_like.memo.stats import MemoStats
+from fleche_like.query import Query
+from fleche_like.support.sentinel import MISSING
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class CallTools(Generic[P, R]):
+    """What can be asked about the calls of a memoized function or method.
+
+    Every method takes the arguments of the call that it is about, spelt in any way.
+    """
+
+    _engine: Engine
+    _leading: tuple[Any, ...] = ()
+
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Return the call that these arguments make, without running it.
+
+        Raises:
+            TypeError: the function cannot be called so.
+        """
+        return self._engine.call((*self._leading, *args), kwargs)
+
+    def key(self, /, *args: P.args, **kwargs: P.kwargs) -> Digest:
+        """Return the key of the call that these arguments make.
+
+        Raises:
+            TypeError: the function cannot be called so.
+            Indigestible: an argument, or what the function captures, has no stable identity.
+        """
+        return self._engine.call((*self._leading, *args), kwargs).key
+
+    def contains(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Return whether the call with these arguments is stored.
+
+        Raises:
+            TypeError, Indigestible: see :meth:`key`.
+        """
+        return self._engine.cache.contains(self.key(*args, **kwargs))
+
+    def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the stored result for these arguments, and never run the function.
+
+        Raises:
+            NotCached: (a KeyError) there is none.
+            TypeError, Indigestible: see :meth:`key`.
+        """
+        return cast("R", self._engine.load((*self._leading, *args), kwargs))
+
+    def query(self, /, *args: Any, **kwargs: Any) -> Query:
+        """Return the stored calls of the current code and version, as a lazy, chainable query.
+
+        Args:
+            *args, **kwargs: arguments that calls must have; those left out may be anything, and
+                so may those that are ``None``. ``query().all_versions()`` widens to other code
+                and versions.
+        """
+        return self._engine.query((*self._leading, *args), kwargs)
+
+    def evict(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Forget the call with these arguments; silent if it is not stored.
+
+        Raises:
+            TypeError, Indigestible: see :meth:`key`.
+        """
+        self._engine.cache.evict(self.key(*args, **kwargs))
+
+    def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function again for these arguments, and replace what is stored.
+
+        Memoized functions that it calls are answered from the cache as ever.
+        """
+        return cast("R", self._engine.answer((*self._leading, *args), kwargs, look=False))
+
+    def stats(self, /) -> MemoStats:
+        """Return a copy of the counts of this function's calls in this process."""
+        return replace(self._engine.stats)
+
+
+class Memoized(CallTools[P, R]):
+    """A function whose calls are answered from a cache. Made by :func:`fleche_like.memoize`.
+
+    Calling it is thread-safe. It pickles by its name, like a plain function.
+    """
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[P, R]
+
+    def __init__(self, function: Callable[P, R], **options: Any) -> None:
+        functools.update_wrapper(self, function)
+        self._engine = engine = Engine(function, self, **options)
+        # The fast path reads these on every call; each saves a chain of attributes.
+        self._token = engine.token
+        self._current_state = engine.tracker.current
+        self._stats = engine.stats
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        engine = self._engine
+        token = self._token(*args, **kwargs)
+        look = True
+        if token is not None:
+            key = self._current_state().keys.get(token)
+            if key is not None:
+                try:
+                    result = engine.cache.lookup(key)
+                except Exception as problem:
+                    engine.give_up(problem)
+                    return cast("R", engine.run(Run(engine), args, kwargs))
+                if result is not MISSING:
+                    self._stats.hits += 1
+                    return cast("R", result)
+                look = False
+        elif engine.tokeniser_is_stale():
+            self._token = engine.new_tokeniser()
+        return cast("R", engine.answer(args, kwargs, token, look=look))
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Memoized[P, R]: ...
+    @overload
+    def __get__(
+        self: Memoized[Concatenate[S, P], R], instance: S, owner: type | None = None, /
+    ) -> BoundMemoized[P, R]: ...
+
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
+        return self if instance is None else BoundMemoized(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<memoized {self._engine.name}>"
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)
+
+    def __digest__(self) -> Digest:
+        """The digest of the plain function: memoizing changes nothing of what it computes."""
+        if id(self) in _being_digested.get():
+            # A local function that calls itself holds itself in its closure.
+            return digest(("recursion", self._engine.name))
+        token = _being_digested.set(_being_digested.get() | {id(self)})
+        try:
+            return digest(self._engine.function)
+        finally:
+            _being_digested.reset(token)
+
+
+_being_digested: ContextVar[frozenset[int]] = ContextVar("being_digested", default=frozenset())
+
+
+class AsyncMemoized(Memoized[P, R]):
+    """A coroutine function whose calls are answered from a cache."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return cast("R", self._engine.answer_async(args, kwargs))
+
+
+class BoundMemoized(CallTools[P, R]):
+    """A memoized function bound to an instance, as a method is: ``self`` is its first argument."""
+
+    def __init__(self, memoized: Memoized[Any, R], instance: Any) -> None:
+        self.__func__ = memoized
+        self.__self__ = instance
+        self._engine = memoized._engine
+        self._leading = (instance,)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        # The rest (__name__, __doc__, __wrapped__, …) is the function's, as with plain methods.
+        if name.startswith("_") and not name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.__func__, name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundMemoized):
+            return NotImplemented
+        return self.__func__ is other.__func__ and self.__self__ is other.__self__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__func__), id(self.__self__)))
+
+    def __repr__(self) -> str:
+        return f"<bound {self.__func__!r} of {self.__self__!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.__self__, self.__func__.__name__)
+
+    def __digest__(self) -> Digest:
+        """The digest of the function and of what it is bound to."""
+        return digest((self.__func__, self.__self__))
