@@ -63,7 +63,8 @@ class LocalBackend:
         self.root = Path(os.path.abspath(root))
         self.durability = durability
         self.shared = shared
-        self._base = f"{self.root}/" if self.root != Path(self.root.anchor) else str(self.root)
+        self._base = os.path.join(self.root, "")
+        self._real_base = os.path.join(os.path.realpath(self.root), "")
         self._folders = Folders(str(self.root), sync=durability == "power")
         if create:
             self._folders.make_root(0o2770 if shared else 0o700)
@@ -169,14 +170,23 @@ class LocalBackend:
         """Do nothing: no file stays open between two calls."""
 
     def _open(self, key: str) -> int:
+        name = normalise(key)
         try:
-            return os.open(self._path(normalise(key)), _READ)
+            descriptor = os.open(self._base + name, _READ)
         except _ABSENT as error:
             raise self._absent(key) from error
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise self._is_link(key) from error
             raise
+        try:
+            # Where the kernel says what was opened, one look replaces one a folder on the way.
+            if _opened_path(descriptor) != self._real_base + name:
+                self._path(name)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _stat(self, key: str) -> os.stat_result | None:
         try:
@@ -224,6 +234,14 @@ class LocalBackend:
 
     def _gone(self, key: str) -> BackendUnavailable:
         return BackendUnavailable(f"there is no folder {self.root}", key=key, url=self.url)
+
+
+def _opened_path(descriptor: int) -> str | None:
+    """Return the path of an open file without any links in it; None where nobody knows."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return None
 
 
 def _map(descriptor: int, size: int) -> mmap.mmap:
