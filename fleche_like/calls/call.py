@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fleche_like.calls.display import shown_call, shown_digest, shown_value
 from fleche_like.calls.key import Version, key_maker
 from fleche_like.calls.metadata import freeze
 from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
+from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, digest
 from fleche_like.support.sentinel import MISSING
 
@@ -57,8 +58,8 @@ class Call:
         Raises:
             Indigestible: an argument has no stable identity.
         """
-        pairs = [(name, digest(value)) for name, value in self.arguments.items()]
-        return key_maker(self.name, self.module, self.version, self.code).key(pairs)
+        maker = key_maker(self.name, self.module, self.version, self.code)
+        return maker.key(_digests(self.arguments).items())
 
     def to_lookup_key(self) -> Digest:
         """Return :attr:`key`."""
@@ -70,17 +71,17 @@ class Call:
         Raises:
             Indigestible: an argument or the result has no stable identity.
         """
-        sealed = DigestedCall(
-            self.name,
-            {name: digest(value) for name, value in self.arguments.items()},
-            self.module,
-            self.version,
-            self.code,
-            metadata=freeze(self.metadata),
-            scalars={name: value for name, value in self.arguments.items() if is_scalar(value)},
-            views=_views(self.arguments),
-        )
-        return sealed if self.result is MISSING else sealed.with_result(self.result)
+        digests = _digests(self.arguments)
+        scalars, views = _comparable(self.arguments)
+        result = None
+        if self.result is not MISSING:
+            result = digest(self.result, "result")
+            _compare(RESULT, self.result, scalars, views)
+        metadata = freeze(self.metadata)
+        return DigestedCall(
+            self.name, digests, self.module, self.version, self.code, result, metadata,
+            scalars, views,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return shown_call(self.name, {n: shown_value(v) for n, v in self.arguments.items()})
@@ -142,13 +143,16 @@ class DigestedCall:
         Raises:
             Indigestible: the result has no stable identity.
         """
-        finished = replace(
-            self,
-            result=digest(result),
-            metadata=self.metadata if metadata is None else freeze(metadata),
-            scalars={**self.scalars, RESULT: result} if is_scalar(result) else self.scalars,
-            views={**self.views, **_views({RESULT: result})},
-        )
+        scalars, views = dict(self.scalars), dict(self.views)
+        for known in (scalars, views):
+            known.pop(RESULT, None)
+        _compare(RESULT, result, scalars, views)
+        finished = DigestedCall(
+            self.name, self.arguments, self.module, self.version, self.code,
+            digest(result, "result"),
+            self.metadata if metadata is None else freeze(metadata),
+            scalars, views,
+        )  # fmt: skip
         finished.key = self.key
         return finished
 
@@ -179,15 +183,31 @@ class PreparedCall:
         return self.call.with_result(result, metadata)
 
 
-def _views(values: Mapping[str, Any]) -> dict[str, Scalar]:
-    found = {}
-    for name, value in values.items():
-        # A Digest is text only in form: it stands for a value that is not at hand.
-        if not is_scalar(value) and not isinstance(value, Digest):
-            view = scalar_view(value)
-            if view is not MISSING:
-                found[name] = view
-    return found
+def _digests(arguments: Mapping[str, Any]) -> dict[str, Digest]:
+    try:
+        return {name: digest(value) for name, value in arguments.items()}
+    except Indigestible:
+        # Again, only now spelling out where each value sits, for the error.
+        return {name: digest(value, f"args[{name!r}]") for name, value in arguments.items()}
+
+
+def _comparable(arguments: Mapping[str, Any]) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
+    scalars: dict[str, Scalar] = {}
+    views: dict[str, Scalar] = {}
+    for name, value in arguments.items():
+        _compare(name, value, scalars, views)
+    return scalars, views
+
+
+def _compare(name: str, value: Any, scalars: dict[str, Scalar], views: dict[str, Scalar]) -> None:
+    """File a value under scalars or under views, if it is comparable."""
+    if is_scalar(value):
+        scalars[name] = value
+    # A Digest is text only in form: it stands for a value that is not at hand.
+    elif not isinstance(value, Digest):
+        view = scalar_view(value)
+        if view is not MISSING:
+            views[name] = view
 
 
 def _refuse_reserved(arguments: Mapping[str, Any]) -> None:

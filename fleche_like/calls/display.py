@@ -8,13 +8,38 @@ from typing import Any, Final
 
 SHORT_LENGTH: Final = 8
 
-_BRIEF = reprlib.Repr()
-_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 60
+
+class Brief(reprlib.Repr):
+    """Short reprs on one line, whatever the value: of a huge number, of one whose repr raises.
+
+    Args:
+        length: about how many characters for text, numbers and foreign objects.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = length
+
+    def show(self, value: Any) -> str:
+        """Return the short repr."""
+        try:
+            return " ".join(self.repr(value).split("\n"))
+        except Exception:  # noqa: BLE001  foreign reprs, and types named like builtin ones
+            return f"<{type(value).__name__} object>"
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Show a huge integer by its size: its decimal digits take quadratic time."""
+        if x.bit_length() > 1024:
+            return f"<int of {x.bit_length()} bits>"
+        return super().repr_int(x, level)
+
+
+_BRIEF: Final = Brief(60)
 
 
 def shown_value(value: Any) -> str:
-    """Return a short ``repr`` on one line; a ``repr`` that raises is replaced."""
-    return " ".join(_BRIEF.repr(value).split("\n"))
+    """Return a short ``repr`` on one line; one that raises is replaced."""
+    return _BRIEF.show(value)
 
 
 def shown_digest(digest: str) -> str:

@@ -19,6 +19,8 @@ Json: TypeAlias = Any
 _MAX_DECIMAL_BITS: Final = 512
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+#: JSON that is no scalar as it stands.
+CONTAINERS: Final = frozenset({dict, list})
 #: Types whose values are their own JSON. An ``int`` or a ``float`` may not be.
 _PLAIN: Final = frozenset({str, bool, type(None)})
 
@@ -39,9 +41,7 @@ def from_json(item: Json) -> Scalar | Missing:
     Raises:
         ValueError: this is no such JSON.
     """
-    if type(item) is not dict:
-        if type(item) is list:
-            raise ValueError("a list is no scalar")
+    if type(item) not in CONTAINERS:
         scalar: Scalar = item
         return scalar
     tags = [tag for tag in item if tag in _DECODERS]

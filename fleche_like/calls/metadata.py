@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from fleche_like.calls.display import Brief
 from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
 from fleche_like.support.sentinel import MISSING
 
 #: Deeper metadata is kept as text; also what ends a structure that contains itself.
 MAX_DEPTH: Final = 32
 
-_SHORT = reprlib.Repr()
-_SHORT.maxother = _SHORT.maxstring = 200
+_SHORT: Final = Brief(200)
+_AS_THEY_ARE: Final = frozenset({float, bool, type(None)})
 
 
 def freeze(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,18 +55,18 @@ def escape(name: str) -> str:
 
 
 def _frozen(value: Any, depth: int) -> Any:
-    if is_scalar(value):
+    if type(value) in _AS_THEY_ARE or is_scalar(value):
         return value
     if depth < MAX_DEPTH and isinstance(value, dict):
         return {_text(name): _frozen(item, depth + 1) for name, item in value.items()}
     if depth < MAX_DEPTH and isinstance(value, list | tuple):
         return [_frozen(item, depth + 1) for item in value]
     view = scalar_view(value)
-    return _SHORT.repr(value) if view is MISSING else view
+    return _SHORT.show(value) if view is MISSING else view
 
 
 def _text(name: object) -> str:
-    return str.__str__(name) if isinstance(name, str) else _SHORT.repr(name)
+    return str.__str__(name) if isinstance(name, str) else _SHORT.show(name)
 
 
 def _leaves(

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from fleche_like.calls.call import RESULT, DigestedCall
-from fleche_like.calls.leaves import Json, from_json, names_a_zone, to_json
+from fleche_like.calls.leaves import CONTAINERS, Json, from_json, names_a_zone, to_json
 from fleche_like.calls.metadata import freeze
 from fleche_like.calls.scalars import Scalar
 from fleche_like.errors import DamagedEnvelope
@@ -94,35 +94,41 @@ def _value(name: str, known: Digest, call: DigestedCall) -> Json:
 
 
 def _call(fields: Json) -> DigestedCall:
-    form, name, module, version, code, arguments, metadata, *result = fields
-    if type(form) is not int or form != _FORMAT or len(result) > 1:
+    form, name, module, version, code, items, metadata, *results = fields
+    if type(form) is not int or form != _FORMAT or len(results) > 1:
         raise ValueError("unknown form")
     _check_identity(name, module, version)
-    call = DigestedCall(name, {}, module, version, None if code is None else _digest(code))
     scalars: dict[str, Scalar] = {}
     views: dict[str, Scalar] = {}
-    digests = call.arguments
-    for name, item in arguments.items():
-        digests[name] = _read(name, item, scalars, views)
-    if result:
-        call.result = _read(RESULT, result[0], scalars, views)
-    call.metadata = _metadata(metadata)
-    call.scalars, call.views = scalars, views
-    return call
+    arguments = {one: _read(one, item, scalars, views) for one, item in items.items()}
+    result = _read(RESULT, results[0], scalars, views) if results else None
+    return DigestedCall(
+        name, arguments, module, version, None if code is None else _digest(code), result,
+        metadata if type(metadata) is dict else _unfolded(metadata), scalars, views,
+    )  # fmt: skip
 
 
 def _read(name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Scalar]) -> Digest:
-    if type(item) is dict and "$" in item:
-        for tag, found in (("=", scalars), ("~", views)):
-            scalar = from_json(item[tag]) if tag in item else MISSING
-            if scalar is not MISSING:
-                found[name] = scalar
-        return _digest(item["$"])
+    if type(item) not in CONTAINERS:
+        scalars[name] = item
+        return digest(item)
+    if "$" in item:
+        return _read_digest(name, item, scalars, views)
     scalar = from_json(item)
     if scalar is MISSING:
         raise ValueError("a scalar without digest has a zone that is unknown here")
     scalars[name] = scalar
     return digest(scalar)
+
+
+def _read_digest(
+    name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Scalar]
+) -> Digest:
+    for tag, found in (("=", scalars), ("~", views)):
+        scalar = from_json(item[tag]) if tag in item else MISSING
+        if scalar is not MISSING:
+            found[name] = scalar
+    return _digest(item["$"])
 
 
 def _digest(item: Json) -> Digest:
@@ -138,9 +144,10 @@ def _check_identity(name: Json, module: Json, version: Json) -> None:
         raise ValueError("malformed version")
 
 
-def _metadata(item: Json) -> dict[str, Any]:
-    metadata = _unwrapped(item[0]) if type(item) is list else item
-    if type(metadata) is not dict:
+def _unfolded(item: Json) -> dict[str, Any]:
+    (folded,) = item
+    metadata = _unwrapped(folded)
+    if type(item) is not list or type(metadata) is not dict:
         raise ValueError("malformed metadata")
     return metadata
 
