@@ -22,10 +22,8 @@ _X87_DIGITS = 63
 _X87_BYTES = 10
 
 
-def find(cls: type, base: type) -> Handler | None:
-    """Return the handler for ``cls``, of which ``base`` is the base that NumPy defines."""
-    if issubclass(base, np.ndarray):
-        return _array_handler(cls)
+def find(base: type) -> Handler | None:
+    """Return the handler for a type that NumPy defines, and its subclasses."""
     for known, handler in _HANDLERS:
         if issubclass(base, known):
             return handler
@@ -37,19 +35,18 @@ def is_node_type(base: type) -> bool:
     return issubclass(base, np.ndarray)
 
 
-def _array_handler(cls: type) -> Handler:
-    if cls in (np.ndarray, np.memmap):
-        return array
-    if issubclass(cls, np.ma.MaskedArray):
-        return lambda value: _masked(cls, value)
-    return lambda value: _subclass(cls, value)
-
-
 def array(value: Any) -> Made:
-    """A plain array, whatever its memory layout."""
+    """Return the node of an array, whatever its memory layout."""
+    cls = type(value)
+    if cls is np.ndarray:
+        return _plain(value)
+    if cls is np.memmap:
+        return _plain(value.view(np.ndarray))
+    return _masked(value) if issubclass(cls, np.ma.MaskedArray) else _subclass(value)
+
+
+def _plain(value: Any) -> Made:
     dtype = value.dtype
-    if value.__class__ is not np.ndarray:
-        value = value.view(np.ndarray)
     if dtype.kind in _SIMPLE_KINDS and not dtype.hasobject:
         header = (dtype.str, tuple(value.shape))
         return tags.NODE + _hash_raw(header, value)
@@ -87,14 +84,14 @@ def _structured(value: Any) -> Branch:
 def _objects(value: Any) -> Branch:
     items = value.ravel(order="C").tolist() if value.dtype.kind == "O" else value.ravel().tolist()
     elements = Branch(tags.LIST + tags.length(len(items)), items, label=item)
-    plain = encoder.bulk.tree(items)
+    plain = bulk.tree(items)
     content: Any = elements if plain is None else Branch(plain, ())
     return node("numpy.objects", group((_dtype(value.dtype), tuple(value.shape), content)))
 
 
-def _masked(cls: type, value: Any) -> Branch:
+def _masked(value: Any) -> Branch:
     parts = (
-        type_names(cls),
+        type_names(type(value)),
         np.ma.getdata(value).view(np.ndarray),
         np.ma.getmaskarray(value),
         np.asarray(value.fill_value),
@@ -103,8 +100,13 @@ def _masked(cls: type, value: Any) -> Branch:
     return node("numpy.masked", group(parts))
 
 
-def _subclass(cls: type, value: Any) -> Branch:
-    names = ("numpy", cls.__qualname__) if cls.__module__.partition(".")[0] == "numpy" else type_names(cls)
+def _subclass(value: Any) -> Branch:
+    cls = type(value)
+    names = (
+        ("numpy", cls.__qualname__)
+        if cls.__module__.partition(".")[0] == "numpy"
+        else type_names(cls)
+    )
     state = getattr(value, "__dict__", None) or None
     return node("numpy.subclass", group((names, value.view(np.ndarray), state)))
 
@@ -151,9 +153,9 @@ def _tile(value: Any) -> int:
     one go misses the translation buffer at every step: tiles are 2 to 5 times as fast.
     """
     if value.ndim == 1 or abs(value.strides[-1]) < max(map(abs, value.strides)):
-        return max(1, value.shape[-1])
+        return int(max(1, value.shape[-1]))
     tile_bytes = 2048 if value.ndim == 2 else 64
-    return max(1, tile_bytes // value.itemsize)
+    return max(1, tile_bytes // int(value.itemsize))
 
 
 def _dtype(dtype: Any) -> Any:
@@ -206,6 +208,7 @@ def _random_state(value: Any) -> Branch:
 
 
 _HANDLERS: tuple[tuple[type, Handler], ...] = (
+    (np.ndarray, array),
     (np.generic, _scalar),
     (np.dtype, lambda value: kind("numpy.dtype", _dtype(value))),
     (np.ufunc, lambda value: kind("numpy.ufunc", value.__name__)),

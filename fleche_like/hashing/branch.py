@@ -38,7 +38,7 @@ def member(_index: int, _children: Sequence[Any]) -> str:
 
 
 def entry(index: int, children: Sequence[Any]) -> str:
-    """Label a value by its key; children are key, value, key, value, …"""
+    """Label a value by its key; children are keys and values in turn."""
     if index % 2 == 0:
         return f".keys()[{index // 2}]"
     return f"[{_key(children[index - 1])}]"
@@ -74,7 +74,7 @@ class Branch:
         fold: how the whole enters what is around it.
     """
 
-    __slots__ = ("head", "children", "tail", "label", "fold")
+    __slots__ = ("children", "fold", "head", "label", "tail")
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ A subclass keeps its own name and state around the content of the builtin type i
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import functools
 import os
 import re
@@ -78,11 +78,11 @@ def _decimal(value: Any) -> tuple[int, str, Any]:
     return sign, "".join(map(str, digits)), exponent
 
 
-def _datetime(v: datetime.datetime) -> tuple[Any, ...]:
+def _datetime(v: dt.datetime) -> tuple[Any, ...]:
     return v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.fold, v.tzinfo
 
 
-def _time(v: datetime.time) -> tuple[Any, ...]:
+def _time(v: dt.time) -> tuple[Any, ...]:
     return v.hour, v.minute, v.second, v.microsecond, v.fold, v.tzinfo
 
 
@@ -125,21 +125,19 @@ EXACT: dict[type, Handler] = {
     memoryview: _kind("builtins.memoryview", _memoryview),
     range: _kind("builtins.range", lambda v: (v.start, v.stop, v.step)),
     slice: _kind("builtins.slice", lambda v: (v.start, v.stop, v.step)),
-    datetime.datetime: _kind("datetime.datetime", _datetime),
-    datetime.date: _kind("datetime.date", lambda v: (v.year, v.month, v.day)),
-    datetime.time: _kind("datetime.time", _time),
-    datetime.timedelta: _kind(
-        "datetime.timedelta", lambda v: (v.days, v.seconds, v.microseconds)
-    ),
-    datetime.timezone: _kind("datetime.timezone", lambda v: v.__getinitargs__()),
+    dt.datetime: _kind("datetime.datetime", _datetime),
+    dt.date: _kind("datetime.date", lambda v: (v.year, v.month, v.day)),
+    dt.time: _kind("datetime.time", _time),
+    dt.timedelta: _kind("datetime.timedelta", lambda v: (v.days, v.seconds, v.microseconds)),
+    dt.timezone: _kind("datetime.timezone", lambda v: v.__getinitargs__()),
     re.Pattern: _kind("re.Pattern", lambda v: (v.pattern, v.flags)),
     collections.deque: _kind("collections.deque", _deque),
     collections.OrderedDict: _kind("collections.OrderedDict", _items),
     collections.defaultdict: _kind("collections.defaultdict", _default_dict),
     collections.Counter: _kind("collections.Counter", dict.copy),
-    collections.ChainMap: _kind("collections.ChainMap", lambda v: v.maps),
+    collections.ChainMap: _kind("collections.ChainMap", lambda v: v.maps, named(".maps")),
     types.MappingProxyType: _kind("types.MappingProxyType", lambda v: v.copy()),
-    types.SimpleNamespace: _kind("types.SimpleNamespace", lambda v: attributes(vars(v))),
+    types.SimpleNamespace: _kind("types.SimpleNamespace", lambda v: attributes(v.__dict__)),
     types.ModuleType: _kind("module", module_name),
     types.GenericAlias: _kind("types.GenericAlias", lambda v: (v.__origin__, v.__args__)),
     types.UnionType: _kind("types.UnionType", lambda v: v.__args__),
@@ -236,4 +234,3 @@ def _subclass(cls: type, content: Reducer) -> Handler:
         return Branch(head, (fields, content(value), instances.extra_state(value)))
 
     return handle
-

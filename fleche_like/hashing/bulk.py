@@ -35,8 +35,9 @@ _LIST_HEADER = 5
 _FIXED_WIDTH = {int: (b"i", 5), float: (b"g", 9)}
 
 _PROBE: tuple[Any, ...] = (
-    None, True, False, 0, -1, 0x7FFFFFFF, -0x80000000, 1 << 31, -(1 << 31) - 1, 1 << 70, -(1 << 200),
-    0.0, -0.0, 1.5, float("inf"), float("nan"), 1j, "", "abc", "é\ud800\U0001f600", b"", b"\x00\xff",
+    None, True, False, 0, -1, 0x7FFFFFFF, -0x80000000, 1 << 31, -(1 << 31) - 1, 1 << 70,
+    -(1 << 200), 0.0, -0.0, 1.5, float("inf"), float("nan"), 1j, "", "abc", "é\ud800\U0001f600",
+    b"", b"\x00\xff",
 )  # fmt: skip
 
 
@@ -83,8 +84,10 @@ def tree(value: Any) -> bytes | None:
 
 
 def _fixed_width(value: Any) -> bytes | None:
-    """A long list of 32-bit ints or of floats: its own bytes prove the types, in a tenth of the
-    time of asking each element for its type."""
+    """Encode a long list of 32-bit ints or of floats.
+
+    Its own bytes prove the types, in a tenth of the time of asking each element for its type.
+    """
     if type(value) is not list or len(value) < _LONG_LIST:
         return None
     kind = type(value[0])

@@ -51,10 +51,10 @@ def _digest_in_place(value: bytes) -> Digest:
 
 
 def encode_str(text: str) -> bytes:
-    """Return the encoding of an exact ``str``; equal to ``encode(text)``, without the checks.
+    r"""Return the encoding of an exact ``str``; equal to ``encode(text)``, without the checks.
 
     >>> encode_str("a")
-    b'u\\x01\\x00\\x00\\x00a'
+    b'u\x01\x00\x00\x00a'
     """
     return bulk.scalar(text)
 

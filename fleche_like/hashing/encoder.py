@@ -6,6 +6,7 @@ chunks; a set or a node opens a list of its own, whose chunks are sorted or hash
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from types import FunctionType
 from typing import Any
@@ -17,6 +18,7 @@ from fleche_like.hashing import bulk, registry, tags
 from fleche_like.hashing.branch import (
     Branch,
     Fold,
+    Handler,
     Made,
     Refusal,
     entry,
@@ -38,7 +40,7 @@ _RECURSION = kind_head("recursion")
 
 
 def encode(value: Any, path: str = "value") -> bytes:
-    """Return the canonical encoding of a value; see :mod:`.tags`.
+    r"""Return the canonical encoding of a value; see :mod:`.tags`.
 
     Args:
         value: any digestible value.
@@ -48,7 +50,7 @@ def encode(value: Any, path: str = "value") -> bytes:
         Indigestible: the value, or something in it, has no stable identity.
 
     >>> encode((1, "a"))
-    b'(\\x02\\x00\\x00\\x00i\\x01\\x00\\x00\\x00u\\x01\\x00\\x00\\x00a'
+    b'(\x02\x00\x00\x00i\x01\x00\x00\x00u\x01\x00\x00\x00a'
     """
     kind = type(value)
     if kind in tags.SCALARS:
@@ -63,7 +65,7 @@ def encode(value: Any, path: str = "value") -> bytes:
 class _Frame:
     """An open branch: what is left of it, and where its output goes."""
 
-    __slots__ = ("branch", "rest", "child", "out", "marks", "owner", "retry")
+    __slots__ = ("branch", "child", "marks", "out", "owner", "rest", "retry")
 
     def __init__(self, branch: Branch, out: list[bytes], owner: Any, retry: int) -> None:
         self.branch = branch
@@ -122,7 +124,7 @@ class _Walk:
                 return
         self._close(self.stack.pop())
 
-    def _make(self, frame: _Frame, kind: type, child: Any, handlers: Any) -> Made:
+    def _make(self, frame: _Frame, kind: type, child: Any, handlers: dict[type, Handler]) -> Made:
         self.retry = frame.retry
         if kind is Branch:
             made: Made = child
@@ -130,12 +132,13 @@ class _Walk:
         if kind in tags.CONTAINERS:
             return self._container(frame, kind, child)
         handler = handlers.get(kind) or registry.resolve(kind)
-        made = handler(child)
-        return made
+        return handler(child)
 
     def _container(self, frame: _Frame, kind: type, child: Any) -> Made:
-        """Try it in bulk; after a failure, what is inside only from twice the depth on, so that
-        attempts stay rare however deep the tree is."""
+        """Try it in bulk; after a failure, what is inside only from twice the depth on.
+
+        So attempts stay rare however deep the tree is.
+        """
         depth = len(self.stack)
         if depth >= frame.retry:
             encoding = bulk.tree(child)
@@ -217,7 +220,7 @@ def _branch(kind: type, value: Any) -> Branch:
 
 def _sorted(frame: _Frame) -> list[bytes]:
     marks = [*(frame.marks or ()), len(frame.out)]
-    return sorted(b"".join(frame.out[a:b]) for a, b in zip(marks, marks[1:], strict=False))
+    return sorted(b"".join(frame.out[a:b]) for a, b in itertools.pairwise(marks))
 
 
 def _hash(head: bytes, chunks: list[bytes]) -> bytes:

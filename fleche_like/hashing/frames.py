@@ -27,8 +27,8 @@ from fleche_like.hashing.names import type_names
 _NODES = (pd.DataFrame, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
 
 
-def find(cls: type, base: type) -> Handler | None:
-    """Return the handler for ``cls``, of which ``base`` is the base that pandas defines."""
+def find(base: type) -> Handler | None:
+    """Return the handler for a type that pandas defines, and its subclasses."""
     for known, handler in _HANDLERS:
         if issubclass(base, known):
             return handler

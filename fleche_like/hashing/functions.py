@@ -34,9 +34,7 @@ def function(value: types.FunctionType) -> Made:
 
 def _closure(value: types.FunctionType) -> dict[str, Any]:
     cells = value.__closure__ or ()
-    return {
-        name: _cell(cell) for name, cell in zip(value.__code__.co_freevars, cells, strict=True)
-    }
+    return {name: _cell(cell) for name, cell in zip(value.__code__.co_freevars, cells, strict=True)}
 
 
 def _cell(cell: types.CellType) -> Any:
@@ -53,6 +51,7 @@ def _looks_up_globals(value: types.FunctionType) -> bool:
 
 @per_code
 def global_names(code: types.CodeType) -> frozenset[str]:
+    """Return the names that a code object, or one nested in it, looks up as globals or builtins."""
     return frozenset(_walk_global_names(code))
 
 

@@ -8,7 +8,6 @@ import functools
 import types
 from typing import Any
 
-from fleche_like.hashing import bulk, tags
 from fleche_like.hashing.branch import Branch, Handler, attributes, group, kind, named, refuse
 from fleche_like.hashing.names import module_name, object_head, type_names
 
@@ -78,10 +77,9 @@ def _refusing(reason: str) -> Handler:
     return lambda _value: refuse(reason)
 
 
-def _copies_by_default(cls: type) -> bool:
-    return (
-        cls.__reduce_ex__ is object.__reduce_ex__ and cls.__reduce__ is object.__reduce__
-    )
+def _copies_by_default(cls: Any) -> bool:
+    default: Any = object
+    return cls.__reduce_ex__ is default.__reduce_ex__ and cls.__reduce__ is default.__reduce__
 
 
 def _by_state(head: bytes, value: Any) -> Branch:
@@ -139,12 +137,13 @@ def _attributes(value: Any, state: Any) -> Any:
         return group(tuple(_attributes(value, part) for part in state))
     if type(state) is not dict:
         return state
-    cached = _cached_names(type(value))
+    cls: Any = type(value)
+    cached = _cached_names(cls)
     return attributes({k: v for k, v in state.items() if k not in cached} if cached else state)
 
 
 @functools.lru_cache(maxsize=1024)
-def _cached_names(cls: type) -> frozenset[str]:
+def _cached_names(cls: Any) -> frozenset[str]:
     spaces = [vars(base) for base in cls.__mro__]
     return frozenset(
         name
@@ -171,5 +170,3 @@ def _attrs(cls: type, fields: tuple[str, ...]) -> Handler:
         return Branch(head, (group(("state", (), None, _attributes(value, content))),))
 
     return handle
-
-

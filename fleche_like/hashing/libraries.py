@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from fleche_like.hashing.branch import Handler
+from fleche_like.hashing.names import type_names
 
 _MODULES = {
     "numpy": "fleche_like.hashing.arrays",
@@ -22,7 +23,7 @@ def find(cls: type) -> Handler | None:
     for base in cls.__mro__:
         module = _module(base)
         if module is not None:
-            handler: Handler | None = module.find(cls, base)
+            handler: Handler | None = module.find(base)
             if handler is not None:
                 return handler
     return None
@@ -38,5 +39,5 @@ def is_node_type(cls: type) -> bool:
 
 
 def _module(cls: type) -> Any:
-    top = cls.__module__.partition(".")[0] if isinstance(cls.__module__, str) else ""
+    top = type_names(cls)[0].partition(".")[0]
     return importlib.import_module(_MODULES[top]) if top in _MODULES else None

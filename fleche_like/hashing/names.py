@@ -37,7 +37,7 @@ def main_module_name() -> str:
     file = getattr(main, "__file__", None)
     if not file:
         return "__main__"
-    return os.path.splitext(os.path.basename(file))[0]
+    return os.path.splitext(os.path.basename(str(file)))[0]
 
 
 def type_names(cls: type) -> tuple[str, str]:

@@ -38,17 +38,26 @@ def _fields(node: ast.AST) -> Iterable[tuple[str, Any]]:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, _DOCUMENTED):
             yield name, _without_docstring(value)
-        elif isinstance(node, ast.Constant) and name == "value":
+        elif name == "values" and isinstance(node, ast.JoinedStr):
+            yield name, _without_empty_text(value)
+        elif name not in _IGNORED and (isinstance(node, ast.Constant) or _present(value)):
             yield name, value
-        elif name not in _IGNORED and value is not None and value != []:
-            yield name, value
+
+
+def _without_empty_text(parts: list[ast.expr]) -> list[ast.expr]:
+    """Drop the empty constant that Python 3.12 appends to a nested format specification."""
+    return [p for p in parts if not isinstance(p, ast.Constant) or p.value != ""]
+
+
+def _present(field: Any) -> bool:
+    return field is not None and field != []
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        if isinstance(first.value.value, str):
-            return body[1:] or [ast.Pass()]
+    value = first.value if isinstance(first, ast.Expr) else None
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return body[1:] or [ast.Pass()]
     return body
 
 

@@ -7,6 +7,7 @@ to, and the way out where marshal refuses (a string of 2 GiB) or writes somethin
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from fleche_like.hashing import tags
@@ -18,10 +19,10 @@ _DIGIT_BITS = 15
 
 
 def scalar(value: Any) -> bytes:
-    """Return the encoding of a value whose exact type is in :data:`.tags.SCALARS`.
+    r"""Return the encoding of a value whose exact type is in :data:`.tags.SCALARS`.
 
     >>> scalar(1), scalar("é")
-    (b'i\\x01\\x00\\x00\\x00', b'u\\x02\\x00\\x00\\x00\\xc3\\xa9')
+    (b'i\x01\x00\x00\x00', b'u\x02\x00\x00\x00\xc3\xa9')
     """
     if value is None:
         return tags.NONE
@@ -71,7 +72,7 @@ def _complex(value: complex) -> bytes:
     return tags.COMPLEX + struct.pack("<dd", value.real, value.imag)
 
 
-_SCALARS: dict[type, Any] = {
+_SCALARS: dict[type, Callable[[Any], bytes]] = {
     int: integer,
     float: _float,
     complex: _complex,

@@ -13,6 +13,7 @@ The order of precedence, for a type and then for its bases in method resolution 
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ _lock = threading.Lock()
 HANDLERS: dict[type, Handler] = {}
 
 
-def register_digest(cls: type, fn: Callable[[Any], Any] | None = None) -> Any:
+def register_digest(cls: Any, fn: Callable[[Any], Any] | None = None) -> Any:
     """Teach the digest a type and its subclasses; usable as a decorator.
 
     Values of the type become nodes: inside a container they are folded in by their digest, so that
@@ -119,7 +120,7 @@ def _find(cls: type) -> Handler:
     if found is not None:
         return _stand_in(found)
     if callable(getattr(cls, "__digest__", None)):
-        return _stand_in(lambda value: cls.__digest__(value))  # type: ignore[attr-defined]
+        return _stand_in(operator.methodcaller("__digest__"))
     if issubclass(cls, type):
         return builtin.EXACT[type]
     return libraries.find(cls) or builtin.find_base(cls) or instances.handler(cls)

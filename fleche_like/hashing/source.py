@@ -5,7 +5,6 @@ it was imported, or rewritten on import, does not, and the code's own bytecode s
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -132,7 +131,7 @@ def _may_define(node: ast.AST, code: types.CodeType) -> bool:
 
 def _first_line(node: ast.stmt) -> int:
     decorators = getattr(node, "decorator_list", ())
-    return min([node.lineno, *(d.lineno for d in decorators)])
+    return min(node.lineno, *(int(d.lineno) for d in decorators), node.lineno)
 
 
 def _spans(node: Any, code: types.CodeType) -> bool:

@@ -65,9 +65,7 @@ KIND: Final = b"@"
 OBJECT: Final = b"O"
 PREIMAGE: Final = b"A"
 
-SCALARS: Final[frozenset[type]] = frozenset(
-    (type(None), bool, int, float, complex, str, bytes)
-)
+SCALARS: Final[frozenset[type]] = frozenset((type(None), bool, int, float, complex, str, bytes))
 CONTAINERS: Final[frozenset[type]] = frozenset((tuple, list, dict))
 PLAIN: Final[frozenset[type]] = SCALARS | CONTAINERS
 

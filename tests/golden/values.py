@@ -1,0 +1,273 @@
+"""The values whose digests are frozen in ``digests.json``: one thunk per name.
+
+Only what every supported Python and platform must agree on belongs here. Values of libraries are in
+``LIBRARIES``, by the library they need.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import fractions
+import functools
+import ipaddress
+import math
+import operator
+import pathlib
+import random
+import re
+import struct
+import types
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from fleche_like.hashing import Digest
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = "blue"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Words(list):
+    pass
+
+
+class Count(int):
+    pass
+
+
+class Plain:
+    def __init__(self, *things: Any) -> None:
+        self.things = things
+        self.name = "plain"
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+    def __init__(self) -> None:
+        self.a = 1
+
+
+class Stateful:
+    def __getstate__(self) -> Any:
+        return ("state", 1)
+
+
+class Reducing:
+    def __reduce__(self) -> Any:
+        return Reducing, (), None, iter([1, 2]), iter([("k", 3)])
+
+
+class SelfDigesting:
+    def __digest__(self) -> Any:
+        return {"version": 1}
+
+
+@dataclasses.dataclass
+class Record:
+    x: int
+    y: list[str] = dataclasses.field(default_factory=list, compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    x: float = 0.5
+
+
+Pair = collections.namedtuple("Pair", "left right")
+
+
+def scale(values, factor=2, *, offset=0.5):
+    """Frozen by its source: what stands here must not change."""
+    total = [v * factor + offset for v in values if v is not None]
+    return {"sum": total, "text": f"{total!r:>{factor}}"}
+
+
+def make_adder(n):
+    def add(x):
+        return x + n
+
+    return add
+
+
+def make_recursive(limit):
+    def down(k):
+        return down(k - 1) if k > limit else k
+
+    return down
+
+
+VALUES: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "true": lambda: True,
+    "false": lambda: False,
+    "int zero": lambda: 0,
+    "int one": lambda: 1,
+    "int max32": lambda: 2**31 - 1,
+    "int min32": lambda: -(2**31),
+    "int over32": lambda: 2**31,
+    "int under32": lambda: -(2**31) - 1,
+    "int large": lambda: -(7**5000),
+    "float": lambda: 1.0,
+    "float zero": lambda: 0.0,
+    "float minus zero": lambda: -0.0,
+    "float nan": lambda: math.nan,
+    "float nan payload": lambda: struct.unpack("<d", b"\1\0\0\0\0\0\xf8\x7f")[0],
+    "float inf": lambda: -math.inf,
+    "complex": lambda: complex(1, -0.0),
+    "str empty": lambda: "",
+    "str ascii": lambda: "abc",
+    "str unicode": lambda: "Größe \U0001f600",
+    "str surrogate": lambda: "\ud800",
+    "bytes": lambda: b"\x00\xff",
+    "bytes long": lambda: bytes(100_000),
+    "bytearray": lambda: bytearray(b"ab"),
+    "memoryview": lambda: memoryview(b"abcd"),
+    "ellipsis": lambda: ...,
+    "not implemented": lambda: NotImplemented,
+    "tuple empty": lambda: (),
+    "tuple": lambda: (1, "a", None),
+    "list empty": lambda: [],
+    "list": lambda: [1, 2.0, "x"],
+    "list of ints": lambda: list(range(5000)),
+    "list of floats": lambda: [i / 3 for i in range(5000)],
+    "list of large ints": lambda: [1 << i for i in range(2000)],
+    "records": lambda: [{"id": i, "name": f"n{i}"} for i in range(1500)],
+    "dict empty": dict,
+    "dict": lambda: {"a": 1, 2: [3, {"b": ()}]},
+    "dict reversed": lambda: {2: [3, {"b": ()}], "a": 1},
+    "set": lambda: {1, "a", None, 2.5, ("x",)},
+    "frozenset": lambda: frozenset("abc"),
+    "set of sets": lambda: {frozenset({1, 2}), frozenset({3})},
+    "deep": lambda: functools.reduce(lambda inner, _: [inner], range(10_000), 0),
+    "range": lambda: range(1, 10, 3),
+    "slice": lambda: slice(None, 5, 2),
+    "decimal": lambda: decimal.Decimal("1.50"),
+    "decimal nan": lambda: decimal.Decimal("-sNaN12"),
+    "fraction": lambda: fractions.Fraction(-1, 3),
+    "date": lambda: dt.date(2024, 2, 29),
+    "datetime": lambda: dt.datetime(2024, 2, 29, 1, 2, 3, 4),
+    "datetime fold": lambda: dt.datetime(
+        2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")
+    ),
+    "datetime utc": lambda: dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc),
+    "time": lambda: dt.time(1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2), "X")),
+    "timedelta": lambda: dt.timedelta(-1, 5, 7),
+    "zoneinfo": lambda: zoneinfo.ZoneInfo("Asia/Tokyo"),
+    "uuid": lambda: uuid.UUID(int=12345),
+    "pure path": lambda: pathlib.PurePosixPath("a/b.txt"),
+    "windows path": lambda: pathlib.PureWindowsPath("c:/x"),
+    "ipv4": lambda: ipaddress.ip_address("10.0.0.1"),
+    "ipv6": lambda: ipaddress.ip_address("fe80::1%eth0"),
+    "network": lambda: ipaddress.ip_network("10.0.0.0/8"),
+    "interface": lambda: ipaddress.ip_interface("10.1.2.3/8"),
+    "pattern": lambda: re.compile(r"a+", re.IGNORECASE),
+    "array": lambda: array.array("d", [1.5, 2.5]),
+    "deque": lambda: collections.deque([1, 2], maxlen=5),
+    "ordered dict": lambda: collections.OrderedDict(a=1, b=2),
+    "default dict": lambda: collections.defaultdict(list, {"a": [1]}),
+    "counter": lambda: collections.Counter("abca"),
+    "chain map": lambda: collections.ChainMap({"a": 1}, {"b": 2}),
+    "mapping proxy": lambda: types.MappingProxyType({"a": 1}),
+    "namespace": lambda: types.SimpleNamespace(a=1, b="x"),
+    "named tuple": lambda: Pair(1, "r"),
+    "enum": lambda: Colour.BLUE,
+    "int enum": lambda: Level.LOW,
+    "flags": lambda: Access.READ | Access.WRITE,
+    "random": lambda: random.Random(7),
+    "list subclass": lambda: Words([1, 2]),
+    "int subclass": lambda: Count(3),
+    "instance": lambda: Plain(1, [2], {3}),
+    "instance with slots": Slotted,
+    "instance with getstate": Stateful,
+    "instance with reduce": Reducing,
+    "instance with digest": SelfDigesting,
+    "dataclass": lambda: Record(1, ["a"]),
+    "dataclass with slots": Frozen,
+    "exception": lambda: ValueError("bad", 3),
+    "digest": lambda: Digest("00112233445566778899aabbccddeeff"),
+    "digest in list": lambda: [Digest("00112233445566778899aabbccddeeff")],
+    "function": lambda: scale,
+    "closure": lambda: make_adder(3),
+    "recursive closure": lambda: make_recursive(3),
+    "lambda": lambda: lambda x, y=1: x + y,
+    "partial": lambda: functools.partial(int, base=2),
+    "builtin function": lambda: len,
+    "builtin method": lambda: [1].append,
+    "method descriptor": lambda: str.upper,
+    "item getter": lambda: operator.itemgetter(1),
+    "builtin class": lambda: dict,
+    "module": lambda: math,
+    "generic alias": lambda: list[int],
+    "union": lambda: int | None,
+}
+
+
+def _numpy() -> dict[str, Callable[[], Any]]:
+    import numpy as np
+
+    grid = np.arange(12, dtype="<f8").reshape(3, 4)
+    return {
+        "float array": lambda: grid,
+        "int array": lambda: np.arange(5, dtype="<i2"),
+        "big-endian array": lambda: np.arange(5, dtype=">i4"),
+        "bool array": lambda: np.array([True, False]),
+        "text array": lambda: np.array(["a", "bc"]),
+        "datetime array": lambda: np.array(["2024-01-01", "NaT"], dtype="<M8[s]"),
+        "object array": lambda: np.array([1, "a", None, [2]], dtype=object),
+        "structured array": lambda: np.array(
+            [(1, 2.0)], dtype=np.dtype([("a", "i1"), ("b", "<f8")], align=True)
+        ),
+        "empty array": lambda: np.zeros((0, 3)),
+        "0-d array": lambda: np.array(3.0),
+        "masked array": lambda: np.ma.masked_array([1.0, 2.0], [False, True]),
+        "float scalar": lambda: np.float64(1),
+        "int scalar": lambda: np.int32(1),
+        "datetime scalar": lambda: np.datetime64("2024-01-01"),
+        "text scalar": lambda: np.str_("a"),
+        "dtype": lambda: np.dtype("<f4"),
+        "array in dict": lambda: {"grid": grid, "n": 3},
+    }
+
+
+def _attrs() -> dict[str, Callable[[], Any]]:
+    import attrs
+
+    @attrs.define
+    class Thing:
+        x: int
+        y: str = "a"
+
+    @attrs.frozen(slots=False, cache_hash=True)
+    class Hashed:
+        x: int
+
+    def hashed() -> Any:
+        thing = Hashed(1)
+        hash(thing)
+        return thing
+
+    return {"attrs": lambda: Thing(1), "attrs with cached hash": hashed}
+
+
+LIBRARIES: dict[str, Callable[[], dict[str, Callable[[], Any]]]] = {
+    "numpy": _numpy,
+    "attrs": _attrs,
+}
