@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from fleche_like.backends.base import (
     Buffer,
     ByteBackend,
@@ -34,9 +36,13 @@ from fleche_like.backends.local import LocalBackend
 from fleche_like.backends.memory import MemoryBackend
 from fleche_like.backends.tiered import TieredBackend
 
+if TYPE_CHECKING:
+    from fleche_like.backends.database import DatabaseBackend
+
 __all__ = [
     "Buffer",
     "ByteBackend",
+    "DatabaseBackend",
     "LocalBackend",
     "MemoryBackend",
     "StorageBackend",
@@ -52,3 +58,11 @@ __all__ = [
     "TieredBackend",
     "normalise",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DatabaseBackend":
+        from fleche_like.backends.database import DatabaseBackend
+
+        return DatabaseBackend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

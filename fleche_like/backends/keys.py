@@ -8,7 +8,7 @@ from typing import Final
 from fleche_like.errors import InvalidKey
 
 MAX_SEGMENT_BYTES: Final = 255  # what file systems take as one name
-MAX_KEY_BYTES: Final = 1024  # what object stores take as one key
+MAX_KEY_BYTES: Final = 768  # what MariaDB can index; object stores take 1,024 with their prefix
 
 # A name that begins so is a file being written. No key may, in any backend, so that every key can
 # be copied to every backend.
@@ -28,7 +28,7 @@ def normalise(key: str) -> str:
     Raises:
         InvalidKey: it is absolute, has a drive letter, or holds ``..``, NUL or a backslash; a
             segment is longer than 255 bytes or reserved for temporary files; it is longer than
-            1,024 bytes, or no valid Unicode.
+            768 bytes, or no valid Unicode.
 
     >>> normalise("./values//3f/")
     'values/3f'
@@ -44,7 +44,7 @@ def normalise(key: str) -> str:
         _check_segment(key, segment)
     normal = "/".join(segments)
     if len(normal.encode()) > MAX_KEY_BYTES:
-        raise _invalid(key, "is longer than 1024 bytes")
+        raise _invalid(key, "is longer than 768 bytes")
     return normal
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql import ClauseElement
@@ -19,7 +20,7 @@ from fleche_like.database.driver import Connection, Driver
 from fleche_like.database.pool import Pool
 from fleche_like.database.prepare import Parameters, Prepared, Row
 from fleche_like.database.servers import ServerDriver
-from fleche_like.database.sqlite import Durability, SqliteDriver
+from fleche_like.database.sqlite import Durability, SqliteDriver, borrowed
 from fleche_like.database.stream import Stream
 from fleche_like.database.unit import Level, Unit
 from fleche_like.errors import ConfigError, DatabaseError, ReadOnlyError
@@ -154,19 +155,23 @@ class Database:
             self._end(unit, thread, commit=False)
             raise
         self._end(unit, thread, commit=True)
-        for call in unit.levels[0].committed:
-            call()
 
-    def after_commit(self, call: Callable[[], None]) -> None:
+    def after_commit(
+        self, call: Callable[[], None], undone: Callable[[], object] | None = None
+    ) -> None:
         """Call back once what this thread is writing has committed; at once if nothing is open.
 
-        Nothing is called for a block that was rolled back.
+        Args:
+            call: called after the commit.
+            undone: called instead if the block that this was said in was rolled back.
         """
         unit = self._units.get(get_ident())
         if unit is None:
             call()
-        else:
-            unit.levels[-1].committed.append(call)
+            return
+        unit.levels[-1].committed.append(call)
+        if undone is not None:
+            unit.levels[-1].undone.append(undone)
 
     def in_transaction(self) -> bool:
         """Whether this thread is inside :meth:`transaction`."""
@@ -264,6 +269,22 @@ class Database:
             held = self._begun(self._units[get_ident()])
             self._run(self._driver.many, held, text, arranged)
 
+    @contextlib.contextmanager
+    def sqlalchemy_transaction(self) -> Iterator[sa.Connection]:
+        """Begin a transaction and give its connection as SQLAlchemy's: what Alembic works on.
+
+        On SQLite it holds the write lock from the beginning, and commits with the surrounding
+        :meth:`transaction`, if there is one.
+        """
+        if self.dialect != "sqlite":
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self.transaction():
+            held = self._begun(self._units[get_ident()])
+            with borrowed(held) as connection:
+                yield connection
+
     def close(self) -> None:
         """Close all idle connections; a later use opens new ones."""
         for stream in list(self._streams):
@@ -304,9 +325,17 @@ class Database:
 
     def _end(self, unit: Unit, thread: int, *, commit: bool) -> None:
         del self._units[thread]
-        connection = unit.connection
-        if connection is None:
-            return
+        outermost = unit.levels[0]
+        try:
+            if unit.connection is not None:
+                self._finish(unit.connection, commit=commit)
+        except BaseException:
+            outermost.rolled_back()
+            raise
+        for call in outermost.committed if commit else outermost.undone:
+            call()
+
+    def _finish(self, connection: Connection, *, commit: bool) -> None:
         try:
             self._run(self._driver.all, connection, "COMMIT" if commit else "ROLLBACK", ())
         except BaseException:
@@ -331,11 +360,13 @@ class Database:
             unit.levels.pop()
             if level.marked and self._driver.in_transaction(unit.connection):
                 self._run(self._driver.all, unit.connection, f"ROLLBACK TO level_{depth}", ())
+            level.rolled_back()
             raise
         unit.levels.pop()
         if level.marked:
             self._run(self._driver.all, unit.connection, f"RELEASE SAVEPOINT level_{depth}", ())
         unit.levels[-1].committed.extend(level.committed)
+        unit.levels[-1].undone.extend(level.undone)
 
     def _write_alone(self, action: Callable[[Connection], list[Row]]) -> list[Row]:
         self._queue_to_write()

@@ -7,15 +7,16 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.engine import Connection as SQLAlchemyConnection
 from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from fleche_like.database.mounts import is_network
 from fleche_like.database.prepare import Parameters, Row
@@ -180,6 +181,20 @@ class SqliteDriver:
             and not os.access(path.parent, os.W_OK)
             and not path.with_name(path.name + "-wal").exists()
         )
+
+
+@contextlib.contextmanager
+def borrowed(connection: sqlite3.Connection) -> Iterator[SQLAlchemyConnection]:
+    """Wrap an open transaction for SQLAlchemy, which must neither commit it nor roll it back."""
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    dialect: Any = engine.dialect
+    dialect.do_begin = dialect.do_commit = dialect.do_rollback = dialect.do_close = _leave
+    with engine.connect() as wrapped, wrapped.begin():
+        yield wrapped
+
+
+def _leave(_connection: sqlite3.Connection) -> None:
+    """End nothing: the unit of work does."""
 
 
 def _create_private(path: Path) -> None:

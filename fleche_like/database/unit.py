@@ -13,13 +13,20 @@ class Level:
     Attributes:
         marked: whether its savepoint has been set; that happens at the block's first write.
         committed: what to call when the whole unit has committed.
+        undone: what to call when the block was rolled back.
     """
 
-    __slots__ = ("committed", "marked")
+    __slots__ = ("committed", "marked", "undone")
 
     def __init__(self) -> None:
         self.marked = False
         self.committed: list[Callable[[], None]] = []
+        self.undone: list[Callable[[], object]] = []
+
+    def rolled_back(self) -> None:
+        """Call what waits for a rollback."""
+        for call in self.undone:
+            call()
 
 
 class Unit:

@@ -70,13 +70,20 @@ def collect(calls: Sequence[DigestedCall], choice: Choice, source: QuerySource) 
 
     What compares like a scalar is shown as that scalar: ``np.float64(0.1)`` as ``0.1``.
     """
-    keys: Sequence[str] = [call.key for call in calls]
-    if choice.short and calls:
-        keys = source.shrink_keys([call.key for call in calls])
+    keys = _keys(calls, source) if choice.short else [call.key for call in calls]
     seen = [_Seen(call, call.comparable) for call in calls]
     named = _identity(calls) | _arguments(seen, choice, source)
     named |= _results(seen, choice, source) | _metadata(calls, choice)
     return Columns(keys=[str(key) for key in keys], named=named)
+
+
+def _keys(calls: Sequence[DigestedCall], source: QuerySource) -> Sequence[str]:
+    keys = [call.key for call in calls]
+    try:
+        return source.shrink_keys(keys) if keys else ()
+    except KeyError:
+        # A call was evicted since it was read: what is not stored has no short digest.
+        return keys
 
 
 class _Seen(NamedTuple):

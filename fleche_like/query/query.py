@@ -71,7 +71,7 @@ class Query:
 
     # --- asking for less -----------------------------------------------------------------------
 
-    def where(self, *conditions: Expression, **arguments: Any) -> Query:
+    def where(self, /, *conditions: Expression, **arguments: Any) -> Query:
         """Keep the calls that meet all conditions and have all arguments.
 
         Args:

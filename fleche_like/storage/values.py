@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fleche_like.backends import ByteBackend, SupportsMap, SupportsOpen, SupportsParts
+from fleche_like.backends import ByteBackend, SupportsOpen
+from fleche_like.backends.abilities import map_bytes, put_parts
 from fleche_like.codecs import Buffer, Codec, PickleCodec, dumps, load_file, load_mapped, loads
 from fleche_like.hashing import Digest
 from fleche_like.storage.backed import BackedStorage
@@ -39,6 +40,8 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         super().__init__(backend, prefix=prefix)
         self.codec: Codec = PickleCodec() if codec is None else codec
         self.mmap = mmap
+        # Asked once: isinstance() against a protocol costs as much as reading a small value.
+        self._opens = backend if isinstance(backend, SupportsOpen) else None
 
     def encode(self, value: Any, key: Digest) -> Sequence[Buffer]:
         """Return the parts of a value's envelope, to be stored by :meth:`put_encoded`.
@@ -58,10 +61,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, replacing what was there."""
-        if isinstance(self.backend, SupportsParts):
-            self.backend.put_parts(self._path(key), parts)
-        else:
-            self.backend.put_bytes(self._path(key), b"".join(parts))
+        put_parts(self.backend, self._path(key), parts)
 
     def get(self, key: Digest) -> Any:
         """Return the value of a full digest, in memory of its own.
@@ -72,10 +72,10 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             DecodeError: they are, but decoding them raised.
         """
         where = self._path(key)
-        if self.mmap and isinstance(self.backend, SupportsMap):
-            mapped = self.backend.map_bytes(where)
+        if self.mmap:
+            mapped = map_bytes(self.backend, where)
             return load_mapped(mapped, key, verify_buffers=self.mmap == "verify")
-        if isinstance(self.backend, SupportsOpen):
-            with self.backend.open_read(where) as file:
-                return load_file(file, key)
-        return loads(self.backend.get_bytes(where), key)
+        if self._opens is None:
+            return loads(self.backend.get_bytes(where), key)
+        with self._opens.open_read(where) as file:
+            return load_file(file, key)
