@@ -1,0 +1,208 @@
+"""Bytes in a table of any SQL database: many small payloads in one file, or on a server."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from fleche_like.backends.base import Buffer, StorageStat
+from fleche_like.backends.keys import MAX_KEY_BYTES, normalise, normalise_name, normalise_prefix
+from fleche_like.database import Database
+from fleche_like.errors import KeyNotFound
+
+metadata: Final = sa.MetaData()
+
+_MYSQL: Final = ("mysql", "mariadb")
+
+# Compared byte by byte everywhere: case, blanks and accents count, and order is by code point.
+_KEY = (
+    sa.String(MAX_KEY_BYTES)
+    .with_variant(sa.String(MAX_KEY_BYTES, collation="C"), "postgresql")
+    .with_variant(
+        mysql.VARCHAR(MAX_KEY_BYTES, charset="utf8mb4", collation="utf8mb4_nopad_bin"), "mariadb"
+    )
+    .with_variant(
+        mysql.VARCHAR(MAX_KEY_BYTES, charset="utf8mb4", collation="utf8mb4_0900_bin"), "mysql"
+    )
+)
+
+blobs: Final = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("key", _KEY, nullable=False),
+    sa.Column("data", sa.LargeBinary().with_variant(mysql.LONGBLOB(), *_MYSQL), nullable=False),
+    sa.Column("mtime", sa.Double(), nullable=False),
+    sa.PrimaryKeyConstraint("key", name="pk_blobs"),
+    sqlite_with_rowid=False,
+)
+
+_PAGE: Final = 500
+_BATCH: Final = 100
+
+# The character behind the slash ends a container: `g/` <= key < `g0`.
+_BEHIND_SLASH: Final = chr(ord("/") + 1)
+_BEHIND_ALL: Final = "\U0010ffff" * MAX_KEY_BYTES
+
+
+class DatabaseBackend:
+    """A :class:`ByteBackend` in the table ``blobs`` of a database.
+
+    Writes commit at once, or with :meth:`transaction`, which is the database's: what an index
+    writes there commits together with the blobs.
+
+    Args:
+        database: a URL as SQLAlchemy takes it, whose table is made if it is absent, and which is
+            closed with this backend; or a :class:`Database` that others share, whose schema and
+            closing are theirs.
+
+    Raises:
+        DatabaseError: as :class:`Database`; also of every method.
+    """
+
+    def __init__(self, database: str | Database) -> None:
+        self._owned = isinstance(database, str)
+        self.database = Database(database) if isinstance(database, str) else database
+        self._prepare()
+        if self._owned:
+            create = sa.schema.CreateTable(blobs, if_not_exists=True)
+            self.database.write(self.database.prepare(create))
+
+    @property
+    def url(self) -> str:
+        return self.database.url
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"database": self.database, "_owned": self._owned}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
+
+    def put_bytes(self, key: str, data: Buffer) -> None:
+        self.database.write(self._put, (normalise_name(key), data, time.time()))
+
+    def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
+        self.put_bytes(key, b"".join(parts))
+
+    def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
+        now = time.time()
+        rows = [(normalise_name(key), data, now) for key, data in items]
+        self.database.write_many(self._put, rows)
+
+    def get_bytes(self, key: str) -> bytes:
+        row = self.database.read_one(self._get, (normalise(key),))
+        if row is None:
+            message = f"nothing is stored under {key!r} in {self.url}"
+            raise KeyNotFound(message, key=key, url=self.url)
+        return bytes(row[0])  # what it is already, with most drivers
+
+    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        rest = iter(keys)
+        while batch := {key: normalise(key) for key in itertools.islice(rest, _BATCH)}:
+            names = list(batch.values())
+            names += [names[0]] * (_BATCH - len(names))
+            rows = self.database.read(self._get_batch, names)
+            found = {name: bytes(data) for name, data in rows}
+            yield from ((key, found[name]) for key, name in batch.items() if name in found)
+
+    def stat(self, key: str) -> StorageStat | None:
+        row = self.database.read_one(self._stat, (normalise(key),))
+        return None if row is None else StorageStat(*row)
+
+    def exists(self, key: str) -> bool:
+        return self.database.read_one(self._exists, (normalise(key),)) is not None
+
+    def delete(self, key: str) -> None:
+        self.database.write(self._delete, (normalise(key),))
+
+    def delete_prefix(self, prefix: str) -> None:
+        self.database.write(self._delete_range, _range(normalise_prefix(prefix)))
+
+    def list_prefix(self, prefix: str, *, recursive: bool = False) -> Iterator[str]:
+        container = normalise_prefix(prefix)
+        if recursive:
+            return self._keys(container)
+        return self._children(container)
+
+    def ensure_prefix(self, prefix: str) -> None:
+        normalise(prefix)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self.database.transaction()
+
+    def close(self) -> None:
+        if self._owned:
+            self.database.close()
+
+    def _keys(self, container: str) -> Iterator[str]:
+        start, end = _range(container)
+        while page := self._page(start, end):
+            yield from page
+            start = page[-1] + "\0"  # which no key has: the next one possible
+
+    def _children(self, container: str) -> Iterator[str]:
+        start, end = _range(container)
+        while page := self._page(start, end):
+            for key in page:
+                if key < start:  # inside a container that was yielded
+                    continue
+                slash = key.find("/", len(container))
+                if slash < 0:
+                    yield key
+                    start = key + "\0"
+                else:
+                    yield key[: slash + 1]
+                    # Whatever else it holds is not looked at.
+                    start = key[:slash] + _BEHIND_SLASH
+
+    def _page(self, start: str, end: str) -> list[str]:
+        return [row[0] for row in self.database.read(self._list, (start, end))]
+
+    def _prepare(self) -> None:
+        key, data = blobs.c.key, blobs.c.data
+        stored: sa.BindParameter[str] = sa.bindparam("key")
+        inside = (key >= sa.bindparam("start")) & (key < sa.bindparam("end"))
+        prepare = self.database.prepare
+        self._get = prepare(sa.select(data).where(key == stored), ["key"])
+        self._exists = prepare(sa.select(sa.literal_column("1")).where(key == stored), ["key"])
+        size = sa.func.length(data)
+        self._stat = prepare(sa.select(size, blobs.c.mtime).where(key == stored), ["key"])
+        self._put = prepare(_upsert(self.database.dialect), ["key", "data", "mtime"])
+        self._delete = prepare(sa.delete(blobs).where(key == stored), ["key"])
+        self._delete_range = prepare(sa.delete(blobs).where(inside), ["start", "end"])
+        page = sa.select(key).where(inside).order_by(key)
+        # As text: SQLite's compiler adds an unnamed parameter to a limit without an offset.
+        page = page.limit(sa.literal_column(str(_PAGE))).offset(sa.literal_column("0"))
+        self._list = prepare(page, ["start", "end"])
+        names = [f"key{number}" for number in range(_BATCH)]
+        batch = sa.select(key, data).where(key.in_([sa.bindparam(name) for name in names]))
+        self._get_batch = prepare(batch, names)
+
+
+def _range(container: str) -> tuple[str, str]:
+    """Return the first key that could lie inside a container, and the first behind it."""
+    return container, container[:-1] + _BEHIND_SLASH if container else _BEHIND_ALL
+
+
+def _upsert(dialect: str) -> Any:
+    row: dict[str, sa.BindParameter[Any]] = {
+        name: sa.bindparam(name) for name in ("key", "data", "mtime")
+    }
+    if dialect in _MYSQL:
+        into = mysql.insert(blobs).values(row)
+        return into.on_duplicate_key_update(data=into.inserted.data, mtime=into.inserted.mtime)
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = insert(blobs).values(row)
+    return statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"data": statement.excluded.data, "mtime": statement.excluded.mtime},
+    )
