@@ -70,8 +70,7 @@ class DatabaseBackend:
         self.database = Database(database) if isinstance(database, str) else database
         self._prepare()
         if self._owned:
-            create = sa.schema.CreateTable(blobs, if_not_exists=True)
-            self.database.write(self.database.prepare(create))
+            self._create_table()
 
     @property
     def url(self) -> str:
@@ -86,6 +85,8 @@ class DatabaseBackend:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._prepare()
+        if self._owned and self.database.dialect == "sqlite" and self.database.path is None:
+            self._create_table()  # a copy of a database in memory begins empty
 
     def put_bytes(self, key: str, data: Buffer) -> None:
         self.database.write(self._put, (normalise_name(key), data, time.time()))
@@ -166,6 +167,10 @@ class DatabaseBackend:
 
     def _page(self, start: str, end: str) -> list[str]:
         return [row[0] for row in self.database.read(self._list, (start, end))]
+
+    def _create_table(self) -> None:
+        create = sa.schema.CreateTable(blobs, if_not_exists=True)
+        self.database.write(self.database.prepare(create))
 
     def _prepare(self) -> None:
         key, data = blobs.c.key, blobs.c.data

@@ -133,6 +133,15 @@ def remove_folder(path: str, *, keep: bool) -> None:
         _remove_empty(path)
 
 
+def remove_empty_folders(path: str) -> None:
+    """Remove a folder if there is nothing but folders in it."""
+    with contextlib.suppress(*_ABSENT), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                remove_empty_folders(entry.path)
+    _remove_empty(path)
+
+
 def sweep_folder(path: str, older_than_s: float) -> int:
     """Remove old temporary files at any depth; return how many."""
     limit = time.time() - older_than_s

@@ -14,7 +14,13 @@ from typing import BinaryIO, Final, Literal
 
 from fleche_like.backends.abilities import check_range
 from fleche_like.backends.base import Buffer, StorageStat
-from fleche_like.backends.folders import Folders, list_folder, remove_folder, sweep_folder
+from fleche_like.backends.folders import (
+    Folders,
+    list_folder,
+    remove_empty_folders,
+    remove_folder,
+    sweep_folder,
+)
 from fleche_like.backends.keys import normalise, normalise_name, normalise_prefix
 from fleche_like.backends.temporary import write_and_replace
 from fleche_like.errors import BackendUnavailable, InvalidKey, KeyNotFound
@@ -88,7 +94,12 @@ class LocalBackend:
         if os.path.islink(path):
             raise self._is_link(key)
         try:
-            write_and_replace(path, parts, self._folders)
+            try:
+                write_and_replace(path, parts, self._folders)
+            except IsADirectoryError:
+                # A container whose keys are gone is nothing to anybody, and makes room.
+                remove_empty_folders(path)
+                write_and_replace(path, parts, self._folders)
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
             raise self._in_the_way(key) from error
         except FileNotFoundError as error:

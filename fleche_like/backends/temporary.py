@@ -42,14 +42,16 @@ def write_and_replace(path: str, parts: Sequence[Buffer], folders: Folders) -> N
     folder = os.path.dirname(path)
     for attempt in itertools.count(1):
         try:
+            if attempt > 1:
+                folders.make(folder)
             _write_once(folder, path, parts, folders)
             break
         except FileNotFoundError:
             if attempt == _ATTEMPTS:
                 raise
-        folders.make(folder)
     if folders.sync:
-        folders.sync_folder(folder)
+        with contextlib.suppress(FileNotFoundError):  # removed again, and that is what counts
+            folders.sync_folder(folder)
 
 
 def _write_once(folder: str, path: str, parts: Sequence[Buffer], folders: Folders) -> None:

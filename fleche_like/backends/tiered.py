@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Final
+from contextlib import nullcontext
+from typing import BinaryIO, Final
 
 from fleche_like.backends import abilities
 from fleche_like.backends.base import Buffer, ByteBackend, StorageStat, SupportsTransaction
-from fleche_like.backends.keys import normalise
+from fleche_like.backends.keys import normalise, normalise_name
 
 # From here on a file of its own costs less than room in a database (measured on SQLite).
 DEFAULT_THRESHOLD_BYTES: Final = 64 * 1024
@@ -40,6 +39,9 @@ class TieredBackend:
         self.small = small
         self.large = large
         self.threshold_bytes = threshold_bytes
+        if isinstance(small, SupportsTransaction):
+            # An attribute, so that a tiered backend claims this ability only if it has it.
+            self.transaction = small.transaction
 
     @property
     def url(self) -> str:
@@ -63,8 +65,9 @@ class TieredBackend:
         self.small.delete(key)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
-        with self.transaction():
-            for key, data in items:
+        owned = [(normalise_name(key), data) for key, data in items]
+        with self.transaction() if isinstance(self, SupportsTransaction) else nullcontext():
+            for key, data in owned:
                 self.put_bytes(key, data)
 
     def get_bytes(self, key: str) -> bytes:
@@ -122,12 +125,6 @@ class TieredBackend:
     def ensure_prefix(self, prefix: str) -> None:
         self.small.ensure_prefix(prefix)
         self.large.ensure_prefix(prefix)
-
-    def transaction(self) -> AbstractContextManager[Any]:
-        """Return the small tier's transaction; without any effect if it has none."""
-        if isinstance(self.small, SupportsTransaction):
-            return self.small.transaction()
-        return contextlib.nullcontext()
 
     def close(self) -> None:
         try:

@@ -1,0 +1,56 @@
+"""Every backend of the package keeps the shipped contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fleche_like.backends import (
+    ByteBackend,
+    DatabaseBackend,
+    LocalBackend,
+    MemoryBackend,
+    TieredBackend,
+)
+from fleche_like.testing.backends import ByteBackendConformance
+
+
+class TestLocal(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        return LocalBackend(folder / "root")
+
+
+class TestLocalSynced(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        return LocalBackend(folder / "root", durability="power")
+
+
+class TestMemory(ByteBackendConformance):
+    outlives_process = False
+
+    def make(self, folder: Path) -> ByteBackend:
+        return MemoryBackend()
+
+
+class TestSqlite(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        return DatabaseBackend(f"sqlite:///{folder}/blobs.db")
+
+
+class TestSqliteInMemory(ByteBackendConformance):
+    outlives_process = False
+
+    def make(self, folder: Path) -> ByteBackend:
+        return DatabaseBackend("sqlite://")
+
+
+class TestSqliteAndFiles(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        small = DatabaseBackend(f"sqlite:///{folder}/blobs.db")
+        return TieredBackend(small, LocalBackend(folder / "large"), threshold_bytes=1000)
+
+
+class TestTwoMemories(ByteBackendConformance):
+    outlives_process = False
+
+    def make(self, folder: Path) -> ByteBackend:
+        return TieredBackend(MemoryBackend(), MemoryBackend(), threshold_bytes=4)
