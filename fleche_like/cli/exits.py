@@ -1,0 +1,26 @@
+"""Exit codes, part of the interface: scripts rely on them."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Exit(enum.IntEnum):
+    """What the command line ends with."""
+
+    OK = 0
+    NOTHING = 1
+    """No such key, several keys begin so, or no call matches."""
+    USAGE = 2
+    """The command makes no sense: an unknown option, a malformed condition, no digest."""
+    UNUSABLE = 3
+    """The cache is not there, damaged, out of reach, or of another release."""
+    FAILED = 4
+    """A defect of this program; the traceback is on stderr."""
+    INTERRUPTED = 130
+
+
+HELP = (
+    "exit codes: 0 done; 1 nothing found (or a short key is ambiguous); 2 wrong usage; "
+    "3 the cache cannot be used; 4 a defect of this program; 130 interrupted"
+)

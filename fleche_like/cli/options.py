@@ -1,0 +1,45 @@
+"""Options that several verbs have."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Final
+
+from fleche_like.query import Query
+
+TABLE_ROWS: Final = 50
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """Add ``--limit``."""
+    parser.add_argument(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help=f"at most N calls; 0 for all (tables: {TABLE_ROWS}, other formats: all)",
+    )
+
+
+def limited(query: Query, args: argparse.Namespace, *, table: bool = False) -> Query:
+    """Return ``query`` with the limit that was given, or that suits what is printed."""
+    limit = args.limit
+    if limit is None:
+        limit = TABLE_ROWS if table else 0
+    return query.limit(limit or None)
+
+
+def note_rest(query: Query, shown: int, args: argparse.Namespace) -> None:
+    """Say on stderr that a table does not show all, if nobody asked for less."""
+    if args.limit is not None or shown < TABLE_ROWS:
+        return
+    count = query.count()
+    if count > shown:
+        print(f"{shown} of {count:,} calls; --limit 0 shows all", file=sys.stderr)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count

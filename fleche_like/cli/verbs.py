@@ -1,0 +1,42 @@
+"""The verbs of the command line, by name; a verb's module is imported when it is used."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
+
+
+class VerbModule(Protocol):
+    """What the module of a verb offers."""
+
+    EXAMPLES: Sequence[str]
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's options."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it and return the exit code."""
+        ...
+
+
+class Verb(NamedTuple):
+    """A verb and what it is for."""
+
+    module: str
+    summary: str
+
+    def load(self) -> VerbModule:
+        """Import the verb's module."""
+        return cast("VerbModule", import_module(f"fleche_like.cli.{self.module}"))
+
+
+VERBS = {
+    "ls": Verb("ls", "list calls, the newest first"),
+    "show": Verb("show", "show one call or value, by its full or short digest"),
+    "query": Verb("query", "find calls by arguments, results and metadata"),
+    "stats": Verb("stats", "what the cache holds, in figures"),
+    "db": Verb("db", "the schema of the index: current, history, upgrade"),
+}
