@@ -34,7 +34,10 @@ def test_all_names_only_what_is_there(module: str) -> None:
     found = import_module(module)
     assert [name for name in found.__all__ if not hasattr(found, name)] == []
     assert len(set(found.__all__)) == len(found.__all__)
-    assert set(found.__all__) <= set(dir(found))
+
+
+def test_names_that_are_loaded_later_are_listed_at_once() -> None:
+    assert set(fleche_like.__all__) <= set(dir(fleche_like))
 
 
 def test_every_error_is_exported_from_the_top() -> None:
