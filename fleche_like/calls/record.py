@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -37,7 +38,9 @@ _ENCODE: Final = json.JSONEncoder(
 ).encode
 _DECODE: Final = json.JSONDecoder().decode
 _IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
-_DAMAGE: Final = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+_DAMAGE: Final = (
+    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, struct.error,
+)  # fmt: skip
 
 
 def encode_record(call: DigestedCall) -> bytes:
