@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import marshal
+import os.path
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 _MOST_REMEMBERED_KEYS: Final = 16_384
 """Tokens and keys remembered per function and code state: at most some 5 MB."""
@@ -260,7 +264,7 @@ class Engine:
         warnings.warn(
             f"calls of {self.name} are answered but not cached: {kind}: {problem}",
             NotCachedWarning,
-            stacklevel=4,
+            stacklevel=_frames_of_ours(),
         )
 
     def observe(self) -> Callable[[], dict[str, Any]]:
@@ -328,3 +332,11 @@ def _name_of(function: Callable[..., Any]) -> str:
     """Return the qualified name of a callable, or of what a partial or an instance calls."""
     target = take_apart(function).function
     return str(getattr(target, "__qualname__", type(target).__qualname__))
+
+
+def _frames_of_ours() -> int:
+    """Return the ``stacklevel`` at which a warning points to the code that made the call."""
+    depth, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        depth, frame = depth + 1, frame.f_back
+    return depth

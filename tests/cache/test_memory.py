@@ -1,0 +1,134 @@
+"""The memory tier: bounded, unshared, and never behind the storage for long."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleche_like.cache.immutable import is_immutable
+from fleche_like.cache.memory import CHECK_INTERVAL_S, MemoryTier
+from fleche_like.support.sentinel import MISSING
+from fleche_like.testing.strategies import values
+
+
+def tier(max_bytes=1_000_000):
+    return MemoryTier(max_bytes, lambda: 0)
+
+
+@pytest.mark.parametrize("value", [1, None, "a", (1, "a"), [1], {"a": [1]}, b"x" * 10], ids=repr)
+def test_what_was_put_is_got(value):
+    held = tier()
+    held.put("k", value)
+    assert held.get("k") == value
+    held.discard("k")
+    assert held.get("k") is MISSING
+    assert held.bytes == 0
+
+
+def test_mutable_values_are_not_shared():
+    held = tier()
+    original = {"a": [1], "b": np.arange(3)}
+    held.put("k", original)
+    original["a"].append(2)
+    first = held.get("k")
+    assert first["a"] == [1]
+    first["a"].append(3)
+    first["b"][0] = 9
+    assert held.get("k")["a"] == [1]
+    assert held.get("k")["b"][0] == 0
+
+
+@given(values())
+def test_only_what_nobody_can_change_is_handed_out_itself(value):
+    held = tier()
+    held.put("k", value)
+    first = held.get("k")
+    if first is not MISSING and first is held.get("k"):
+        assert is_immutable(value)
+
+
+def test_the_bound_holds_and_what_was_used_stays():
+    held = tier(10_000)
+    held.put("hot", "x" * 500)
+    for number in range(200):
+        held.put(f"cold {number}", "x" * 500)
+        assert held.get("hot") is not MISSING
+        assert held.bytes <= 10_000
+    assert held.get("cold 0") is MISSING
+    assert len(held) < 20
+
+
+def test_a_value_that_would_push_out_everything_is_not_kept():
+    held = tier(10_000)
+    held.put("small", "x")
+    held.put("large", "x" * 9_000)
+    held.put("array", np.zeros(2_000))
+    assert held.get("large") is MISSING
+    assert held.get("array") is MISSING
+    assert held.get("small") == "x"
+
+
+def test_the_bound_is_about_what_memory_is_really_used():
+    held = tier(2_000_000)
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            held.put(f"{number:032d}", [number] * 20)
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert used < 1.3 * held.max_bytes
+
+
+def test_a_tier_without_room_holds_nothing():
+    held = tier(0)
+    held.put("k", 1)
+    assert held.get("k") is MISSING
+
+
+def test_a_new_generation_empties_the_tier_in_time():
+    generation = 0
+    held = MemoryTier(1_000_000, lambda: generation)
+    assert held.get("k") is MISSING
+    held.put("k", 1)
+    assert held.get("k") == 1
+    generation = 1
+    threading.Event().wait(2 * CHECK_INTERVAL_S)
+    assert held.get("k") is MISSING
+    held.put("k", 2)
+    assert held.get("k") == 2
+
+
+def test_many_threads():
+    held = tier(50_000)
+    wrong = []
+
+    def use(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for number in rng.integers(0, 200, 2000):
+            found = held.get(str(number))
+            if found is MISSING:
+                held.put(str(number), [int(number)] * 10)
+            elif found != [number] * 10:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert held.bytes <= 50_000
+    assert held.bytes == sum(entry.size for entry in held._entries.values())
+
+
+@given(st.lists(st.integers()))
+def test_immutability_looks_into_tuples(items):
+    assert is_immutable(tuple(items)) == (len(items) <= 64)
+    assert not is_immutable((*items[:3], []))
+    assert not is_immutable((*items[:3], ([],)))

@@ -1,0 +1,22 @@
+"""A fresh embedded cache for every test."""
+
+from __future__ import annotations
+
+import pytest
+
+import fleche_like as fl
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with fl.open_cache(tmp_path / "cache") as opened, fl.use_cache(opened):
+        yield opened
+
+
+@pytest.fixture(params=["tier on", "tier off"])
+def either_cache(request, tmp_path):
+    """With and without the memory tier, which must never be seen in an answer."""
+    memory_bytes = 2**24 if request.param == "tier on" else 0
+    with fl.open_cache(tmp_path / "cache", memory_bytes=memory_bytes) as opened:
+        with fl.use_cache(opened):
+            yield opened
