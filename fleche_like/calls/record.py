@@ -39,8 +39,14 @@ _ENCODE: Final = json.JSONEncoder(
 _DECODE: Final = json.JSONDecoder().decode
 _IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
 _DAMAGE: Final = (
-    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, struct.error,
-)  # fmt: skip
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    struct.error,
+)
 
 
 def encode_record(call: DigestedCall) -> bytes:
