@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -31,7 +31,7 @@ def prepare(statement: ClauseElement, order: Sequence[str], dialect: Dialect) ->
     """Compile a statement whose parameters are given later, in ``order``.
 
     Args:
-        statement: Core statement; every parameter is a ``bindparam`` with a name.
+        statement: Core statement; what varies is a ``bindparam`` with a name.
         order: the names of the parameters in the order in which callers will give them.
         dialect: a dialect with a positional parameter style.
     """
@@ -39,7 +39,7 @@ def prepare(statement: ClauseElement, order: Sequence[str], dialect: Dialect) ->
     names = _places(compiled)
     if names == list(order):
         return Prepared(compiled.string)
-    return Prepared(compiled.string, _arrangement([order.index(name) for name in names]))
+    return Prepared(compiled.string, _arrangement(names, order, compiled.params or {}))
 
 
 def bound(statement: ClauseElement, dialect: Dialect) -> tuple[Prepared, Row]:
@@ -60,7 +60,15 @@ def _places(compiled: SQLCompiler) -> list[str]:
     return list(getattr(compiled, "positiontup", None) or ())
 
 
-def _arrangement(places: Sequence[int]) -> Callable[[Parameters], Parameters]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda given: tuple(given[place] for place in places)
+def _arrangement(
+    names: Sequence[str], order: Sequence[str], own: Mapping[str, Any]
+) -> Callable[[Parameters], Parameters]:
+    # What the caller does not give is a constant of the statement: it goes behind what is given.
+    constants = [name for name in dict.fromkeys(names) if name not in order]
+    behind = tuple(own[name] for name in constants)
+    known = [*order, *constants]
+    places = [known.index(name) for name in names]
+    if len(places) == 1:
+        return lambda given: ((*given, *behind)[places[0]],)
+    pick = itemgetter(*places)
+    return lambda given: pick((*given, *behind)) if behind else pick(given)

@@ -1,0 +1,297 @@
+"""Calls in SQL: records that are the truth, and rows that find them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from fleche_like.backends import ByteBackend
+from fleche_like.backends.abilities import get_many
+from fleche_like.backends.database import DatabaseBackend, blobs
+from fleche_like.calls import DigestedCall, Loader, QueryCall, Selection
+from fleche_like.database import Database
+from fleche_like.errors import DamagedEnvelope, KeyNotFound
+from fleche_like.hashing import Digest
+from fleche_like.index import schema
+from fleche_like.index.identifiers import Identifiers
+from fleche_like.index.keys import Keys
+from fleche_like.index.manifests import Manifests
+from fleche_like.index.models import state
+from fleche_like.index.selecting import Selector
+from fleche_like.index.writing import Writer
+from fleche_like.storage.base import CallStorage, Intent
+from fleche_like.storage.layout import CALLS, path, quarantine
+from fleche_like.storage.records import open_record, seal_record
+from fleche_like.support.sentinel import MISSING, Missing
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 1000
+
+
+class SqlCallStorage(CallStorage):
+    """Calls in a database: one read loads a call, and SQL answers queries.
+
+    The truth of a call is its record, under ``calls/`` in a byte backend; the rows follow from it.
+
+    Args:
+        database: any SQLAlchemy URL, or the :class:`Database` that blobs share. A fresh database
+            gets its tables, an older SQLite file is upgraded, after a backup.
+        records: where the records go: blobs of the same database unless said otherwise. There
+            they commit together with the rows; elsewhere the record is written before its rows.
+        read_only: refuse every write, upgrades included (for a URL; a Database knows it).
+
+    Raises:
+        SchemaOutdated: the schema is older and not ours to upgrade; says what to run.
+        SchemaTooNew: a later release wrote it.
+        DatabaseDamaged: the file is no sound database.
+
+    Thread-safe and process-safe. Pickles as its configuration.
+    """
+
+    def __init__(
+        self,
+        database: str | Database,
+        *,
+        records: ByteBackend | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._owned = not isinstance(database, Database)
+        self.database = (
+            database if isinstance(database, Database) else Database(database, read_only=read_only)
+        )
+        self._records: ByteBackend = DatabaseBackend(self.database) if records is None else records
+        self._open()
+
+    def _open(self) -> None:
+        schema.ensure(self.database)
+        records = self._records
+        self._shared = isinstance(records, DatabaseBackend) and records.database is self.database
+        ids = Identifiers(self.database)
+        self._keys = Keys(self.database)
+        self._writer = Writer(self.database, ids)
+        self._manifests = Manifests(self.database)
+        self._selector = Selector(self.database, ids, None if self._shared else self._records_of)
+        self._record = self.database.prepare(
+            sa.select(blobs.c.data).where(blobs.c.key == sa.bindparam("key")), ("key",)
+        )
+        self._generation = self.database.prepare(
+            sa.select(state.c.value).where(state.c.name == "generation")
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.database.url!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: held for name, held in self.__dict__.items() if name not in _REBUILT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    # --- one call ------------------------------------------------------------------------------
+
+    def lookup(self, key: Digest) -> DigestedCall | Missing:
+        """Return the call of a full key, or ``MISSING``: one indexed read.
+
+        A record that is not what was stored is put aside under ``quarantine/`` and counts as
+        missing.
+        """
+        with self._operation_context(key, intent=Intent.READ):
+            data = self._data(key)
+        if data is None:
+            return MISSING
+        try:
+            return open_record(data, key)
+        except DamagedEnvelope as damage:
+            logger.warning("call %s is damaged and was put aside: %s", key, damage.reason)
+            self._put_aside(key)
+            return MISSING
+
+    def load(self, key: Digest | str) -> DigestedCall:
+        """Return the call of a full or short key.
+
+        Raises:
+            KeyNotFound: it is not stored.
+            AmbiguousDigestError: several calls begin with a short key.
+            DamagedEnvelope: its record is not what was stored.
+        """
+        full = self._normalize_key(key)
+        with self._operation_context(full, intent=Intent.READ):
+            data = self._data(full)
+        if data is None:
+            raise KeyNotFound(f"no call {full} in {self.database.url}", key=full)
+        return open_record(data, full)
+
+    def save(self, call: DigestedCall) -> Digest:
+        """Store a call under its key, replacing an earlier record.
+
+        Record and rows commit together, or the record is written first. Saving what is there
+        already writes nothing.
+        """
+        data = seal_record(call)
+        with self._operation_context(call.key, intent=Intent.WRITE):
+            self._save(call, data)
+        return call.key
+
+    def save_many(self, calls: Iterable[DigestedCall]) -> None:
+        """Store calls, a thousand in each transaction.
+
+        Whenever this is interrupted, the transactions before are committed.
+        """
+        for batch in _batches(calls):
+            records = [(call, seal_record(call)) for call in batch]
+            with (
+                self._operation_contexts([call.key for call in batch], intent=Intent.WRITE),
+                self.transaction(),
+            ):
+                for call, data in records:
+                    self._save(call, data)
+
+    def _save(self, call: DigestedCall, data: bytes) -> None:
+        where = path(CALLS, call.key)
+        if self._shared:
+            with self.database.transaction():
+                if self._writer.insert(call):
+                    self._records.put_bytes(where, data)
+                elif self._data(call.key) != data:
+                    self._records.put_bytes(where, data)
+                    self._writer.replace(call)
+            return
+        same = self._data(call.key) == data
+        if not same:
+            self._records.put_bytes(where, data)
+        with self.database.transaction():
+            if not self._writer.insert(call) and not same:
+                self._writer.replace(call)
+
+    def _data(self, key: Digest) -> bytes | None:
+        where = path(CALLS, key)
+        if self._shared:
+            row = self.database.read_one(self._record, (where,))
+            return None if row is None else row[0]
+        try:
+            return self._records.get_bytes(where)
+        except KeyError:
+            return None
+
+    def _put_aside(self, key: Digest) -> None:
+        if self.database.read_only:
+            return
+        with self._operation_context(key, intent=Intent.WRITE), self.transaction():
+            quarantine(self._records, path(CALLS, key))
+            self._writer.remove(key)
+
+    # --- keys ----------------------------------------------------------------------------------
+
+    def list(self) -> Iterator[Digest]:
+        """Yield every stored key, as of the moment of the call, in no particular order."""
+        return self._keys.all()
+
+    def _contains(self, key: Digest) -> bool:
+        return self._keys.contains(key)
+
+    def _evict(self, key: Digest) -> None:
+        # Rows before the record: a record without rows is found by `reindex`, the other way round
+        # a query would name a call that is not there.
+        with self.transaction():
+            self._writer.remove(key)
+            if self._shared:
+                self._records.delete(path(CALLS, key))
+        if not self._shared:
+            self._records.delete(path(CALLS, key))
+
+    def _prefix_candidates(self, prefix: str) -> Iterable[Digest]:
+        return self._keys.beginning(prefix)
+
+    def _sorted_around(self, keys: Sequence[Digest]) -> Sequence[str]:
+        return self._keys.around(keys)
+
+    # --- many calls ----------------------------------------------------------------------------
+
+    def query(self, template: QueryCall) -> Iterator[DigestedCall]:
+        """Yield every stored call that matches a template; ``None`` is its wildcard.
+
+        Streams: calls may be saved and evicted meanwhile.
+        """
+        return self._selector.select(Selection(template), _NO_VALUES)
+
+    def select(self, selection: Selection, loader: Loader) -> Iterator[DigestedCall]:
+        """Yield the calls that are selected, as :func:`~fleche_like.calls.select_from` would.
+
+        A constant number of statements, whatever is stored; streams, unless calls have to be
+        ordered by what SQL cannot order exactly. Calls may be saved and evicted meanwhile.
+
+        Args:
+            selection: which calls, in which order, how many.
+            loader: gives the values that conditions with paths look into.
+        """
+        return self._selector.select(selection, loader)
+
+    def count(self, selection: Selection, loader: Loader) -> int:
+        """Return how many calls :meth:`select` would yield, without reading their records."""
+        return self._selector.count(selection, loader)
+
+    def _records_of(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
+        found = dict(get_many(self._records, [path(CALLS, key) for key in keys]))
+        return ((key, found.get(path(CALLS, key))) for key in keys)
+
+    # --- the whole -----------------------------------------------------------------------------
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return the database's unit of work: what is written inside commits together."""
+        return self.database.transaction()
+
+    def generation(self) -> int:
+        """Return a number that grows whenever anyone evicts or overwrites a call.
+
+        Whoever keeps calls in memory may keep them for as long as it stands still.
+        """
+        row = self.database.read_one(self._generation)
+        return 0 if row is None else int(row[0])
+
+    def save_manifest(self, code: Digest, parts: Mapping[str, Digest]) -> None:
+        """Store the digests of the parts that went into a code digest, unless they are there."""
+        self._manifests.save(code, parts)
+
+    def manifest(self, code: Digest) -> dict[str, str]:
+        """Return digests by part of a code digest; empty if its manifest is not stored."""
+        return self._manifests.load(code)
+
+    def size_bytes(self) -> int | None:
+        """Return the size of the database file with its log, in bytes; ``None`` on a server."""
+        place = self.database.path
+        if place is None:
+            return None
+        files = (place, place.with_name(f"{place.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Release connections; of a database that was handed over, nothing."""
+        if self._owned:
+            self._records.close()
+            self.database.close()
+
+
+class _NoValues:
+    """A loader for queries that look into no value."""
+
+    def load_value(self, digest: Digest, /) -> Any:
+        raise KeyNotFound(f"no values here: {digest}", key=digest)
+
+
+_NO_VALUES: Final = _NoValues()
+_REBUILT: Final = frozenset(
+    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_shared"}
+)
+
+
+def _batches(calls: Iterable[DigestedCall]) -> Iterator[Sequence[DigestedCall]]:
+    rest = iter(calls)
+    while batch := [*itertools.islice(rest, BATCH)]:
+        yield batch
