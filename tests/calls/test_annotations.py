@@ -6,7 +6,7 @@ import fleche_like.calls as package
 from fleche_like.calls import Binder, Ignored, Required
 
 if TYPE_CHECKING:
-    from nowhere import Missing
+    from nowhere import Missing  # type: ignore[import-not-found]
 
 
 def test_text_annotations_are_resolved():
@@ -47,7 +47,7 @@ def test_types_inside_containers_are_no_marks():
 def test_local_names_and_nonsense_are_survived():
     Alias = Ignored[int]
 
-    def function(a: Alias, b: 1 / 0, c): ...
+    def function(a: Alias, b: 1 / 0, c): ...  # type: ignore[valid-type]
 
     function.__annotations__["c"] = "a syntax error ["
     assert Binder(function).ignored == set()

@@ -6,6 +6,7 @@ import math
 import operator
 from inspect import Parameter
 from types import FunctionType, SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,13 +20,19 @@ NAMES = [
     "self", "version", "cache", "_", "match", "type", "len", "dumps", "_dumps", "_self", "_token",
     "_absent", "_flatten", "args", "kwargs", "ñ", "µ", "変数", "str", "_snapshot", "__x", "print",
 ]  # fmt: skip
-KINDS = sorted(Parameter.POSITIONAL_ONLY.__class__)
+KINDS = [
+    Parameter.POSITIONAL_ONLY,
+    Parameter.POSITIONAL_OR_KEYWORD,
+    Parameter.VAR_POSITIONAL,
+    Parameter.KEYWORD_ONLY,
+    Parameter.VAR_KEYWORD,
+]
 
 
 class Untouchable:
     """A default that nobody may look into."""
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self):
         raise AssertionError("repr of a default")
@@ -64,7 +71,7 @@ def functions(draw):
                 text.append("/")
         elif kind is Parameter.POSITIONAL_ONLY:
             text.append("/")
-    namespace = {"default": [Untouchable() for _ in range(10)]}
+    namespace: dict[str, Any] = {"default": [Untouchable() for _ in range(10)]}
     exec(f"def outer({', '.join(text)}): pass", namespace)
     function = namespace["outer"]
     function.__qualname__ = "Some.<locals>.name"
@@ -167,7 +174,7 @@ def test_partial_binding_leaves_holes_and_refuses_what_is_no_parameter():
 
 def test_three_hundred_parameters():
     names = [f"p{i}" for i in range(300)]
-    namespace = {}
+    namespace: dict[str, Any] = {}
     exec(f"def wide({', '.join(names)}): pass", namespace)
     assert Binder(namespace["wide"]).bind(tuple(range(300)), {}) == {
         n: i for i, n in enumerate(names)
@@ -257,7 +264,7 @@ def test_a_wrapper_binds_by_what_it_takes_itself():
 
     binder = Binder(wrapper)
     assert binder.bind((1,), {}) != binder.bind((1,), {"verbose": False})
-    wrapper.__signature__ = inspect.signature(function)
+    vars(wrapper)["__signature__"] = inspect.signature(function)
     assert Binder(wrapper).bind((1,), {}) == {"args": (1,)}
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -69,7 +70,8 @@ def test_a_zone_that_is_unknown_to_the_reader_leaves_the_digest():
 
 
 def test_metadata_that_is_no_json_never_loses_a_record():
-    odd = DigestedCall("f", {}, metadata={"a": {1, 2}, 3: object, "b": np.float64(1.5)})
+    metadata: Any = {"a": {1, 2}, 3: object, "b": np.float64(1.5)}
+    odd = DigestedCall("f", {}, metadata=metadata)
     back = decode_record(encode_record(odd), KEY)
     assert back.metadata == {"a": "{1, 2}", "3": "<class 'object'>", "b": 1.5}
 

@@ -75,7 +75,7 @@ def test_these_match(template):
     [
         QueryCall("g"),
         QueryCall(module="n"),
-        QueryCall(version=2.0),
+        QueryCall(version=True),
         QueryCall(version="2"),
         QueryCall(result=0),
         QueryCall(code=digest("d")),

@@ -7,6 +7,7 @@ import math
 import struct
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,9 +102,11 @@ def test_subclasses_as_dict_keys_have_no_token():
 
 
 def test_structures_that_contain_themselves_or_are_deep_have_no_token():
-    ring = []
+    ring: list[Any] = []
     ring.append(ring)
-    deep = functools.reduce(lambda inner, _: [inner], range(sys.getrecursionlimit() * 3), 0)
+    deep: list[Any] = []
+    for _ in range(sys.getrecursionlimit() * 3):
+        deep = [deep]
     assert TOKEN(ring) is None
     assert TOKEN(deep) is None
 
@@ -135,7 +138,7 @@ def test_ignored_arguments_do_not_count_and_missing_required_ones_give_none():
     assert token(1) is None
     assert token(1, seed=0) == token(1, object(), seed=0) == token(1, seed=0, d=4)
     assert token(1, seed=0) != token(1, seed=1) != token(1, seed=1, d=5)
-    marked.__kwdefaults__["d"] = 5
+    marked.__kwdefaults__.update(d=5)  # type: ignore[union-attr]
     assert token(1, seed=1) == token(1, seed=1, d=5)
 
 
@@ -179,7 +182,8 @@ def test_partials_and_methods_count_what_they_bring():
 
 def test_a_list_that_another_thread_changes_never_smuggles_anything_in():
     """marshal takes a buffer for bytes: an array appended after the check must not get through."""
-    shared, stop = [b"\x00" * 8], threading.Event()
+    stop = threading.Event()
+    shared: list[Any] = [b"\x00" * 8]
     honest = TOKEN([b"\x00" * 8]), TOKEN([]), None
 
     def change():
