@@ -66,7 +66,7 @@ class TieredBackend:
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), data) for key, data in items]
-        with self.transaction() if isinstance(self, SupportsTransaction) else nullcontext():
+        with getattr(self, "transaction", nullcontext)():
             for key, data in owned:
                 self.put_bytes(key, data)
 
