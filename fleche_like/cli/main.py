@@ -114,9 +114,11 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         from importlib.metadata import PackageNotFoundError, version
 
-        with contextlib.suppress(PackageNotFoundError):
-            parser.exit(message=f"{PROGRAM} {version(PROGRAM)}\n")
-        parser.exit(message=f"{PROGRAM}, not installed\n")
+        try:
+            print(PROGRAM, version(PROGRAM))
+        except PackageNotFoundError:
+            print(PROGRAM, "(not installed)")
+        parser.exit()
 
 
 def _add_cache(parser: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
