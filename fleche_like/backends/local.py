@@ -129,9 +129,9 @@ class LocalBackend:
     def open_read(self, key: str) -> BinaryIO:
         descriptor = self._open(key)
         try:
-            # Takes the descriptor over, and closes it if it turns out to be a folder's.
             return open(descriptor, "rb", buffering=0)
         except IsADirectoryError as error:
+            os.close(descriptor)
             raise self._absent(key) from error
 
     def map_bytes(self, key: str) -> memoryview:
