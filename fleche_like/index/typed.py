@@ -129,7 +129,7 @@ def _int(value: int) -> Typed:
     try:
         num = float(value)
     except OverflowError:
-        return INT_NEAR, math.copysign(LARGEST, value), None
+        return INT_NEAR, LARGEST if value > 0 else -LARGEST, None
     # The largest double is also where all that is larger stands.
     near = int(num) != value or abs(num) == LARGEST
     return (INT_NEAR if near else INT), num, None
