@@ -36,6 +36,15 @@ class SupportsEncoding(Protocol):
 
 
 @runtime_checkable
+class SupportsClose(Protocol):
+    """Holding something that can be released."""
+
+    def close(self) -> None:
+        """Release it."""
+        ...
+
+
+@runtime_checkable
 class SupportsTransaction(Protocol):
     """Writes that commit together."""
 

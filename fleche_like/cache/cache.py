@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 from fleche_like.cache.abilities import (
+    SupportsClose,
     SupportsEncoding,
     SupportsGeneration,
     SupportsManifests,
@@ -48,6 +50,7 @@ class Cache(OperationContext):
         read_only: refuse to save and to evict.
         url: what the cache is called in ``repr`` and messages.
         folder: where an embedded cache lives, to tell its size.
+        resources: closed with the cache, after its storages: a database that they share.
 
     Thread-safe as its storages are. A call becomes visible only once its result is stored; where
     both storages share a database, values, record and index rows commit in one transaction.
@@ -62,12 +65,14 @@ class Cache(OperationContext):
         read_only: bool = False,
         url: str = "",
         folder: Path | None = None,
+        resources: Sequence[SupportsClose] = (),
     ) -> None:
         self.values = values
         self.calls = calls
         self.read_only = read_only
         self.url = url
         self.folder = folder
+        self._resources = resources
         self._memory_bytes = memory_bytes
         self._start()
 
@@ -89,7 +94,7 @@ class Cache(OperationContext):
         self._known_codes: set[Digest | None] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        mine = ("values", "calls", "read_only", "url", "folder", "_memory_bytes")
+        mine = ("values", "calls", "read_only", "url", "folder", "_resources", "_memory_bytes")
         return {name: self.__dict__[name] for name in mine}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -281,7 +286,7 @@ class Cache(OperationContext):
 
     def shrink_keys(self, keys: Sequence[Digest]) -> Sequence[Digest]:
         """Return a short key for each key, in their order, as one batch."""
-        if len(keys) < 2:  # noqa: PLR2004  shrink() answers one key with one digest, not a tuple
+        if len(keys) < 2:
             return [self.calls.shrink(key) for key in keys]
         return self.calls.shrink(*keys)
 
@@ -356,10 +361,11 @@ class Cache(OperationContext):
     def close(self) -> None:
         """Release connections and memory; the cache is not to be used afterwards."""
         self.memory.clear()
-        for storage in (self.values, self.calls):
-            close = getattr(storage, "close", None)
-            if close is not None:
-                close()
+        with contextlib.ExitStack() as closing:
+            # Last in, first out; each is closed even if another one fails to.
+            for resource in (*reversed(self._resources), self.calls, self.values):
+                if isinstance(resource, SupportsClose):
+                    closing.callback(resource.close)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import uuid
@@ -19,9 +19,9 @@ _ATOMS: Final[frozenset[type]] = frozenset(
         type(None),
         type(Ellipsis),
         range,
-        datetime.date,
-        datetime.time,
-        datetime.timedelta,
+        dt.date,
+        dt.time,
+        dt.timedelta,
         decimal.Decimal,
         fractions.Fraction,
         uuid.UUID,

@@ -103,8 +103,11 @@ class MemoryTier:
         self._fresh_until = now + CHECK_INTERVAL_S
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a result that was just read from storage, if it fits."""
-        if not self.max_bytes:
+        """Keep a result that was just read from storage, after ``get`` had not found it.
+
+        Without such a ``get``, and where it does not fit, it is not kept.
+        """
+        if self._generation is None:
             return
         entry = self._snapshot(value)
         if entry is None or entry.size > self.max_bytes // _LARGEST_SHARE:

@@ -120,7 +120,7 @@ def _embedded(
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
     values = BackendValueStorage(backend, mmap=mmap)
-    return Cache(values, calls, url=str(folder), folder=folder, **common)
+    return Cache(values, calls, url=str(folder), folder=folder, resources=[database], **common)
 
 
 def _on_server(
@@ -137,4 +137,5 @@ def _on_server(
     database = Database(url, **database_options)
     calls = SqlCallStorage(database, read_only=database.read_only)
     backend = DatabaseBackend(database) if values is None else LocalBackend(values)
-    return Cache(BackendValueStorage(backend, mmap=mmap), calls, url=redact(url), **common)
+    stored = BackendValueStorage(backend, mmap=mmap)
+    return Cache(stored, calls, url=redact(url), resources=[database], **common)

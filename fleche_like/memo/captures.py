@@ -27,7 +27,6 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ from fleche_like.support.sentinel import MISSING
 LARGE_BYTES: Final = 16 * 1024
 """Above this a mutable capture is digested once; below, digesting it costs each call < 20 µs."""
 
-_by_type: tuple[type, ...] = (
+_by_type: Final[list[type]] = [
     logging.Logger,
     logging.LoggerAdapter,
     type(threading.Lock()),
@@ -59,7 +58,7 @@ _by_type: tuple[type, ...] = (
     threading.Semaphore,
     threading.local,
     Cache,
-)
+]
 
 
 def register_by_type(kind: type) -> None:
@@ -67,8 +66,7 @@ def register_by_type(kind: type) -> None:
 
     For what a function uses but its result does not depend on: connections, pools, progress bars.
     """
-    global _by_type
-    _by_type = (*_by_type, kind)
+    _by_type.append(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +157,19 @@ def look_at(value: Any, path: str, owner: Any) -> Seen:
     name = importable_name(value)
     if name is not None:
         return Seen(value, digest(name), "name")
-    if isinstance(value, _by_type):
+    if isinstance(value, tuple(_by_type)):
         return Seen(value, digest(type_names(type(value))), "type")
-    found = digest(value, path)
+    return Seen(value, digest(value, path), watched=_is_watched(value, path))
+
+
+def _is_watched(value: Any, path: str) -> bool:
+    """Whether a value can change in place and is small enough to look at it on every call."""
     if is_immutable(value) or isinstance(value, types.FunctionType):
-        return Seen(value, found)
+        return False
     if _is_large(value):
         _report_large(path)
-        return Seen(value, found)
-    return Seen(value, found, watched=True)
+        return False
+    return True
 
 
 def importable_name(value: Any) -> tuple[str, str] | None:

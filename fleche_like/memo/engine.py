@@ -136,7 +136,8 @@ class Engine:
         """Answer a call that the fast path could not: look it up, else run and store it.
 
         Args:
-            args, kwargs: the arguments.
+            args: positional arguments.
+            kwargs: keyword arguments.
             token: the arguments' token, if they have one.
             look: whether a stored result will do; otherwise it is replaced.
 
@@ -201,7 +202,7 @@ class Engine:
                     self.stats.hits += 1
                     return _Found(result)
             return Run(self, cache, cache.prepare(call, sealed), state.manifest)
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return Run(self)
 
@@ -271,7 +272,7 @@ class Engine:
         """Begin to observe a call; a source of metadata that fails costs the metadata only."""
         try:
             return self._observer.start()
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return dict
 
@@ -323,7 +324,7 @@ class Run:
         try:
             self._cache.commit(self._prepared, result, self._observed(), self._manifest)
             stats.misses += 1
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             stats.uncached += 1
             self._engine.give_up(problem)
 

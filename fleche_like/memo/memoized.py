@@ -16,6 +16,7 @@ from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
@@ -67,9 +68,11 @@ class CallTools(Generic[P, R]):
         """Return the stored calls of the current code and version, as a lazy, chainable query.
 
         Args:
-            *args, **kwargs: arguments that calls must have; those left out may be anything, and
-                so may those that are ``None``. ``query().all_versions()`` widens to other code
-                and versions.
+            *args: arguments that calls must have; those left out may be anything, and so may
+                those that are ``None``.
+            **kwargs: likewise, by name.
+
+        ``query().all_versions()`` widens to other code and versions.
         """
         return self._engine.query((*self._leading, *args), kwargs)
 
@@ -120,7 +123,7 @@ class Memoized(CallTools[P, R]):
             if key is not None:
                 try:
                     result = engine.cache.lookup(key)
-                except Exception as problem:
+                except Exception as problem:  # noqa: BLE001  it costs the caching alone
                     engine.give_up(problem)
                     return cast("R", engine.run(Run(engine), args, kwargs))
                 if result is not MISSING:
@@ -135,8 +138,8 @@ class Memoized(CallTools[P, R]):
     def __get__(self, instance: None, owner: type, /) -> Memoized[P, R]: ...
     @overload
     def __get__(
-        self: Memoized[Concatenate[S, P], R], instance: S, owner: type | None = None, /
-    ) -> BoundMemoized[P, R]: ...
+        self: Memoized[Concatenate[S, Q], R], instance: S, owner: type | None = None, /
+    ) -> BoundMemoized[Q, R]: ...
 
     def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
         return self if instance is None else BoundMemoized(self, instance)
@@ -175,6 +178,7 @@ class BoundMemoized(CallTools[P, R]):
     def __init__(self, memoized: Memoized[Any, R], instance: Any) -> None:
         self.__func__ = memoized
         self.__self__ = instance
+        self.__doc__ = memoized.__doc__
         self._engine = memoized._engine
         self._leading = (instance,)
 

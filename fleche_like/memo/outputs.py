@@ -38,7 +38,7 @@ MUTATORS: Final = frozenset(
 
 
 def written_names(function: ast.AST) -> frozenset[str]:
-    """Return the names that a function's code assigns to, or whose object it changes.
+    r"""Return the names that a function's code assigns to, or whose object it changes.
 
     Counted are: assignment and deletion of the name under ``global`` or ``nonlocal``, of its
     items or attributes at any depth, augmented assignment, and calls of a method in
@@ -55,8 +55,8 @@ def _written_by(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             yield from names
-        case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(
-            ctx=ast.Store() | ast.Del()
+        case (
+            ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
         ):
             yield from _base_of(node)
         case ast.AugAssign(target=ast.Name(id=name)):

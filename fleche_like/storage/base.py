@@ -93,7 +93,7 @@ def _longest_common_prefix_length(s1: str, s2: str) -> int:
     >>> _longest_common_prefix_length("3f9a11", "3f9b")
     3
     """
-    return len(os.path.commonprefix((s1, s2)))
+    return len(os.path.commonpath((s1, s2)))
 
 
 def _resolve_prefix(key: str, candidates: list[Digest]) -> Digest:
@@ -124,14 +124,17 @@ def _resolve_prefix(key: str, candidates: list[Digest]) -> Digest:
     )
 
 
-class OperationContext(abc.ABC):
+class OperationContext(abc.ABC):  # noqa: B024  the seed's base; its one hook has a default
     """The hook that is entered around every operation on a key.
 
     Storages and caches both inherit it, so that one lock mixin serves either.
     """
 
     def _operation_context(
-        self, key: Digest | str, *, intent: Intent = Intent.WRITE
+        self,
+        key: Digest | str,  # noqa: ARG002  for mixins
+        *,
+        intent: Intent = Intent.WRITE,  # noqa: ARG002  for mixins
     ) -> contextlib.AbstractContextManager[Any]:
         """Return the context of one operation; does nothing here.
 
@@ -188,7 +191,10 @@ class KeyManagement(OperationContext):
         """Return the at most two smallest stored digests that begin with ``prefix``."""
         return heapq.nsmallest(2, (key for key in self.list() if key.startswith(prefix)))
 
-    def _sorted_around(self, keys: Sequence[Digest]) -> Sequence[str]:
+    def _sorted_around(
+        self,
+        keys: Sequence[Digest],  # noqa: ARG002  for storages that can read just their neighbours
+    ) -> Sequence[str]:
         """Return stored digests in ascending order, at least each key's two neighbours."""
         return sorted(self.list())
 

@@ -52,7 +52,7 @@ class LockStripes:
 class SerializingMixin(OperationContext):
     """One operation at a time on the whole storage: a single re-entrant lock per instance."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         self = super().__new__(cls)
         # Not an attribute assignment: a frozen dataclass refuses those.
         self.__dict__["_serializing_lock"] = LockStripes(1)
@@ -76,7 +76,7 @@ class PerKeyLockMixin(OperationContext):
 
     lock_stripes: ClassVar[int] = 64
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         self = super().__new__(cls)
         self.__dict__["_key_locks"] = LockStripes(cls.lock_stripes)
         return self

@@ -45,6 +45,13 @@ def cache(request, tmp_path):
         yield opened
 
 
+@pytest.fixture(params=MAKERS[1:])
+def encoding_cache(request, tmp_path):
+    """One that stores bytes, not the very objects."""
+    with request.param(tmp_path) as opened:
+        yield opened
+
+
 def call(result=MISSING, /, **arguments):
     return fl.Call("f", arguments, "module", result=result)
 
@@ -74,7 +81,8 @@ def test_a_call_without_result_is_not_saved(cache):
         cache.save(call(x=1))
 
 
-def test_what_changes_after_preparing_does_not_change_what_is_stored(cache):
+def test_what_changes_after_preparing_does_not_change_what_is_stored(encoding_cache):
+    cache = encoding_cache
     items, array = [1, 2], np.arange(300_000)
     made = call(items=items, array=array)
     key = made.key
@@ -174,10 +182,11 @@ def test_a_pickled_cache_opens_the_same_place(tmp_path):
         twin.close()
 
 
-def test_lock_mixins_attach_to_caches():
-    class Locked(PerKeyLockMixin, Cache):
-        pass
+class Locked(PerKeyLockMixin, Cache):
+    """A cache with a lock for each key."""
 
+
+def test_lock_mixins_attach_to_caches():
     with Locked(DictValues(), DictCalls()) as cache:
         key = cache.save(call(1, x=1))
         assert cache.lookup(key) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from fleche_like.testing.strategies import values
 
 
 def tier(max_bytes=1_000_000):
-    return MemoryTier(max_bytes, lambda: 0)
+    held = MemoryTier(max_bytes, lambda: 0)
+    assert held.get("anything") is MISSING
+    return held
 
 
 @pytest.mark.parametrize("value", [1, None, "a", (1, "a"), [1], {"a": [1]}, b"x" * 10], ids=repr)
@@ -32,7 +35,7 @@ def test_what_was_put_is_got(value):
 
 def test_mutable_values_are_not_shared():
     held = tier()
-    original = {"a": [1], "b": np.arange(3)}
+    original: dict[str, Any] = {"a": [1], "b": np.arange(3)}
     held.put("k", original)
     original["a"].append(2)
     first = held.get("k")

@@ -9,8 +9,8 @@ import fleche_like as fl
 
 @pytest.fixture
 def cache(tmp_path):
-    with fl.open_cache(tmp_path / "cache") as opened, fl.use_cache(opened):
-        yield opened
+    with fl.open_cache(tmp_path / "cache") as opened:
+        yield from in_every_thread(opened)
 
 
 @pytest.fixture(params=["tier on", "tier off"])
@@ -18,5 +18,12 @@ def either_cache(request, tmp_path):
     """With and without the memory tier, which must never be seen in an answer."""
     memory_bytes = 2**24 if request.param == "tier on" else 0
     with fl.open_cache(tmp_path / "cache", memory_bytes=memory_bytes) as opened:
-        with fl.use_cache(opened):
-            yield opened
+        yield from in_every_thread(opened)
+
+
+def in_every_thread(cache):
+    fl.set_cache(cache)
+    try:
+        yield cache
+    finally:
+        fl.set_cache(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import io
 import logging
 import threading
 import warnings
@@ -137,11 +139,11 @@ def test_a_captured_local_function_counts_by_its_code_and_closure():
 def test_captured_functions_made_by_calls_are_followed():
     @fl.memoize
     def apply(x):
-        return function(x)
+        return change(x)
 
-    function = lambda x: x + 1  # noqa: E731  the subject
+    change = lambda x: x + 1  # noqa: E731  the subject
     assert apply(1) == 2
-    function = lambda x: x * 10  # noqa: E731
+    change = lambda x: x * 10  # noqa: E731
     assert apply(1) == 10
 
 
@@ -157,9 +159,8 @@ def test_what_the_function_writes_is_an_output(monkeypatch):
 
 
 def test_every_mutator_is_a_method_that_changes_its_object():
-    known = (list, dict, set, bytearray, __import__("collections").deque)
-    known += (__import__("collections").OrderedDict, __import__("collections").Counter)
-    known += (__import__("io").StringIO,)
+    deque, ordered, counter = collections.deque, collections.OrderedDict, collections.Counter
+    known = (list, dict, set, bytearray, deque, ordered, counter, io.StringIO)
     for name in MUTATORS:
         assert any(hasattr(kind, name) for kind in known), name
 
@@ -185,7 +186,7 @@ def test_a_registered_type_counts_by_its_type():
 
     @fl.memoize
     def ask(x):
-        assert connection
+        assert connection is not None
         return x
 
     with pytest.warns(NotCachedWarning):

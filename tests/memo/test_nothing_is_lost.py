@@ -15,7 +15,7 @@ from fleche_like.errors import EncodeError, Indigestible, NotCachedWarning
 
 
 def self_containing():
-    loop = []
+    loop: list[object] = []
     loop.append(loop)
     return loop
 
@@ -79,8 +79,7 @@ def test_one_warning_for_one_cause(cache):
         return "ran"
 
     with pytest.warns(NotCachedWarning) as caught:
-        for _ in range(5):
-            f(iter(()))
+        assert [f(iter(())) for _ in range(5)] == ["ran"] * 5
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
@@ -242,7 +241,7 @@ def test_generator_functions_are_refused_when_they_are_decorated():
 
 
 def test_saving_what_does_not_pickle_raises_where_it_was_asked_for(cache):
-    call = fl.Call("f", {}, result=(each for each in ()))
+    call = fl.Call("f", {}, result=iter(range(3)))
     with pytest.raises((EncodeError, Indigestible)):
         cache.save(call)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import decimal
 import enum
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,8 +71,8 @@ LOOK_ALIKES = [
     {"a": 1, "b": 2},
     {"b": 2, "a": 1},
     collections.OrderedDict(a=1, b=2),
-    datetime.datetime(2024, 10, 27, 2, 30, fold=0),
-    datetime.datetime(2024, 10, 27, 2, 30, fold=1),
+    dt.datetime(2024, 10, 27, 2, 30, fold=0),  # noqa: DTZ001  naive is the subject
+    dt.datetime(2024, 10, 27, 2, 30, fold=1),  # noqa: DTZ001  naive is the subject
     float("inf"),
     10**400,
 ]
@@ -217,8 +218,8 @@ def test_closures_of_one_factory_are_told_apart():
 
 
 def test_the_same_code_of_two_modules_is_two_functions():
-    scope_a = {"__name__": "module_a", "memoize": fl.memoize}
-    scope_b = {"__name__": "module_b", "memoize": fl.memoize}
+    scope_a: dict[str, Any] = {"__name__": "module_a", "memoize": fl.memoize}
+    scope_b: dict[str, Any] = {"__name__": "module_b", "memoize": fl.memoize}
     source = "@memoize\ndef f(x): return __name__, x\n"
     exec(source, scope_a)
     exec(source, scope_b)
@@ -231,7 +232,10 @@ def test_version_adds_to_the_key():
         return x
 
     first, second = fl.memoize(version=1)(f), fl.memoize(version=2)(f)
-    assert len({first.key(1), second.key(1), fl.memoize(f).key(1), fl.memoize(version="1")(f).key(1)}) == 4
+    assert (
+        len({first.key(1), second.key(1), fl.memoize(f).key(1), fl.memoize(version="1")(f).key(1)})
+        == 4
+    )
 
 
 def test_partials_and_callable_instances_are_told_apart():
@@ -254,7 +258,7 @@ def test_partials_and_callable_instances_are_told_apart():
 
 
 def test_builtins_can_be_memoized():
-    total = fl.memoize(sum)
+    total: Any = fl.memoize(sum)
     assert total([1, 2, 3]) == 6
     assert total([1, 2, 3]) == 6
     assert total.stats().hits == 1

@@ -90,9 +90,7 @@ DAMAGES = [damage_truncated, damage_flipped, damage_emptied]
 
 @pytest.mark.parametrize("value", ["small", np.arange(100_000)], ids=["small", "array"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_value_is_an_error_to_load_and_a_miss_to_look_up(
-    values, folder, damage, value
-):
+def test_a_damaged_value_is_an_error_to_load_and_a_miss_to_look_up(values, folder, damage, value):
     key = values.save(value)
     file = file_of(folder, key)
     damaged = damage(file.read_bytes())
@@ -123,7 +121,7 @@ def test_a_value_whose_unpickling_raises_is_reported_with_its_cause(values):
 
 def test_what_does_not_pickle_is_a_save_error_naming_the_type(values):
     with pytest.raises(SaveError) as caught:
-        values.save((each for each in ()), digest("generator"))
+        values.save(iter(range(3)), digest("generator"))
     assert isinstance(caught.value, EncodeError)
     assert "generator" in str(caught.value)
 

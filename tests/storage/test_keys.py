@@ -156,6 +156,6 @@ def test_resolving_takes_the_only_candidate():
 def test_the_common_prefix_is_common_and_longest(first, second):
     length = _longest_common_prefix_length(first, second)
     assert first[:length] == second[:length]
-    assert first[length : length + 1] != second[length : length + 1] or length == len(
-        first
-    ) == len(second)
+    assert first[length : length + 1] != second[length : length + 1] or length == len(first) == len(
+        second
+    )

@@ -24,8 +24,13 @@ from tests.storage.places import DictValues, digests
 class Traced(DictValues):
     """Notes every context that reaches the bottom of the MRO."""
 
+    @property
+    def trace(self) -> list[tuple[str, Intent]]:
+        found: list[tuple[str, Intent]] = self.__dict__.setdefault("trace", [])
+        return found
+
     def _operation_context(self, key, *, intent=Intent.WRITE):
-        self.__dict__.setdefault("trace", []).append((key, intent))
+        self.trace.append((key, intent))
         return super()._operation_context(key, intent=intent)
 
 
