@@ -179,7 +179,7 @@ def _title(dtype: Any, name: str) -> Any:
     return field[2] if len(field) > 2 else None
 
 
-def _scalar(value: Any) -> Branch:
+def _scalar(value: Any) -> Made:
     """A NumPy scalar: its dtype and bytes, inline, as numbers are."""
     dtype = value.dtype
     if dtype.kind in "US":
@@ -195,15 +195,15 @@ def _scalar(value: Any) -> Branch:
     return Branch(head, (group((token, content, extra_state(value))),))
 
 
-def _bit_generator(value: Any) -> Branch:
+def _bit_generator(value: Any) -> Made:
     return kind("numpy.random.BitGenerator", (type(value).__qualname__, value.state))
 
 
-def _generator(value: Any) -> Branch:
+def _generator(value: Any) -> Made:
     return kind("numpy.random.Generator", group((value.bit_generator,)))
 
 
-def _random_state(value: Any) -> Branch:
+def _random_state(value: Any) -> Made:
     return kind("numpy.random.RandomState", value.get_state(legacy=False))
 
 

@@ -113,9 +113,19 @@ def kind_head(kind: str) -> bytes:
     return tags.KIND + bulk.scalar(kind)
 
 
-def kind(name: str, payload: Any, label: Label = hidden) -> Branch:
+def kind(name: str, payload: Any, label: Label = hidden) -> Made:
     """Return a ``@`` encoding: a kind from docs/digest.md over one payload."""
-    return Branch(kind_head(name), (payload,), label=label)
+    head = kind_head(name)
+    if type(payload) is tuple and tags.SCALARS.issuperset(map(type, payload)):
+        encoding = bulk.tree(payload)
+        if encoding is not None:
+            return head + encoding
+    return Branch(head, (payload,), label=label)
+
+
+def part(made: Made) -> Branch:
+    """Make a child of what a handler returned: finished bytes would be taken for ``bytes``."""
+    return made if isinstance(made, Branch) else Branch(made, ())
 
 
 def node(name: str, header: Any, label: Label = hidden) -> Branch:

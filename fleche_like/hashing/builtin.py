@@ -29,6 +29,7 @@ from fleche_like.hashing.branch import (
     kind,
     member,
     named,
+    part,
     refuse,
 )
 from fleche_like.hashing.names import module_name, object_head
@@ -221,7 +222,8 @@ def _find_named(cls: type) -> Handler | None:
 
 
 def _content(base: type) -> Reducer | None:
-    return _CONTENT.get(base) or find_exact(base)
+    handler = find_exact(base)
+    return _CONTENT.get(base) or (handler and (lambda value: part(handler(value))))
 
 
 def _subclass(cls: type, content: Reducer) -> Handler:

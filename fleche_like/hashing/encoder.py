@@ -30,10 +30,10 @@ from fleche_like.hashing.branch import (
 _MAX_DEPTH = 10_000_000
 # Shared parts are written out in full. A window in which a few objects are opened over and over,
 # deep down, is a tree that grows exponentially when written out; it is refused, not waited for.
-_WINDOW = 1 << 20
+_WINDOW = 1 << 18
 _FEW = 1000
-_LONG = 4
-_LONG_IF_SHALLOW = 64
+_LONG = 2
+_LONG_IF_SHALLOW = 256
 _DEEP = 20
 _CHUNKS_PER_JOIN = 4096
 _RECURSION = kind_head("recursion")

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 GROUP = "fleche_like.digest"
 
@@ -30,6 +32,9 @@ def find(cls: type) -> Callable[[Any], Any] | None:
 
 @functools.cache
 def _offered() -> dict[str, metadata.EntryPoint]:
+    # Reading installed packages takes as long to import as all of hashing.
+    from importlib import metadata
+
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 

@@ -15,6 +15,7 @@ from fleche_like.hashing.branch import (
     Branch,
     Handler,
     Label,
+    Made,
     group,
     hidden,
     item,
@@ -86,7 +87,8 @@ def _index(value: Any) -> Branch:
 
 def _array(value: Any) -> Any:
     """Return what stands for an array: NumPy's own where pandas merely wraps one."""
-    if isinstance(value, pd.arrays.NumpyExtensionArray):
+    # Not a subclass: arrays of strings are built on it, with a dtype of their own.
+    if type(value) is pd.arrays.NumpyExtensionArray:
         plain = value.to_numpy()
         return plain if plain.dtype.kind != "O" else _strings(plain)
     return value
@@ -101,6 +103,8 @@ def _strings(values: Any) -> Any:
 
 
 def _extension(value: Any) -> Branch:
+    if type(value) is pd.arrays.NumpyExtensionArray:
+        return node("pandas.numpy", group((_array(value),)))
     for known, parts in _EXTENSIONS:
         if isinstance(value, known):
             content = parts(value)
@@ -160,21 +164,21 @@ _EXTENSIONS: tuple[tuple[Any, Any], ...] = (
 )
 
 
-def _timestamp(value: Any) -> Branch:
+def _timestamp(value: Any) -> Made:
     zone = value.tzinfo
     parts = (_name(value), value.unit, value._value, value.fold, zone)
     return kind("pandas.Timestamp", group(parts, named("", "", "", "", ".tzinfo")))
 
 
 def _simple(name: str, *fields: str, label: Label = hidden) -> Handler:
-    def handle(value: Any) -> Branch:
+    def handle(value: Any) -> Made:
         parts = tuple(getattr(value, field) for field in fields)
         return kind(f"pandas.{name}", group((_name(value), *parts), label))
 
     return handle
 
 
-def _dtype(value: Any) -> Branch:
+def _dtype(value: Any) -> Made:
     if isinstance(value, pd.CategoricalDtype):
         return kind("pandas.dtype", group(("category", value.categories, value.ordered)))
     return kind("pandas.dtype", (_name(value), str(value)))
@@ -184,7 +188,6 @@ _HANDLERS: tuple[tuple[type, Handler], ...] = (
     (pd.DataFrame, _frame),
     (pd.Series, _series),
     (pd.Index, _index),
-    (pd.arrays.NumpyExtensionArray, lambda v: node("pandas.numpy", group((_array(v),)))),
     (pd.api.extensions.ExtensionArray, _extension),
     (pd.Timestamp, _timestamp),
     (pd.Timedelta, _simple("Timedelta", "unit", "_value")),

@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from fleche_like.hashing.branch import Branch, Made, attributes, group, kind, named
+from fleche_like.hashing.branch import Made, attributes, group, kind, named, part
 from fleche_like.hashing.names import module_name, type_names
 from fleche_like.hashing.source import function_code_digest, per_code
 from fleche_like.hashing.text import stand_in_node
@@ -41,7 +41,7 @@ def _cell(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
-        return kind("empty cell", None)
+        return part(kind("empty cell", None))
 
 
 def _looks_up_globals(value: types.FunctionType) -> bool:
@@ -64,7 +64,7 @@ def _walk_global_names(code: types.CodeType) -> Iterator[str]:
             yield from _walk_global_names(constant)
 
 
-def builtin(value: Any) -> Branch:
+def builtin(value: Any) -> Made:
     """A function or bound method written in C: by its qualified name, and what it is bound to."""
     owner = value.__self__
     bound = None if owner is None or isinstance(owner, types.ModuleType) else (owner,)
@@ -73,24 +73,24 @@ def builtin(value: Any) -> Branch:
     return kind("builtin function", group(parts, named("", "", ".__self__")))
 
 
-def descriptor(value: Any) -> Branch:
+def descriptor(value: Any) -> Made:
     """A method or slot of a class written in C."""
     return kind("descriptor", (*type_names(value.__objclass__), value.__name__))
 
 
-def bound_method(value: types.MethodType) -> Branch:
+def bound_method(value: types.MethodType) -> Made:
     """A method bound to an instance or a class."""
     parts = (value.__func__, value.__self__)
     return kind("types.MethodType", group(parts, named(".__func__", ".__self__")))
 
 
-def partial(value: Any) -> Branch:
+def partial(value: Any) -> Made:
     """A ``functools.partial``; the order of its keywords is no part of it, as in a call."""
     keywords = dict(sorted(value.keywords.items()))
     parts = (value.func, value.args, keywords)
     return kind("functools.partial", group(parts, named(".func", ".args", ".keywords")))
 
 
-def class_(value: type) -> Branch:
+def class_(value: type) -> Made:
     """A class, by its qualified name."""
     return kind("class", (*type_names(value), None))

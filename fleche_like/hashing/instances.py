@@ -8,7 +8,7 @@ import functools
 import types
 from typing import Any
 
-from fleche_like.hashing.branch import Branch, Handler, attributes, group, kind, named, refuse
+from fleche_like.hashing.branch import Branch, Handler, attributes, group, kind, named, part, refuse
 from fleche_like.hashing.names import module_name, object_head, type_names
 
 _ITERATED = "is consumed by looking at it; pass list(...) of it, or what makes it"
@@ -115,9 +115,9 @@ def _by_reduction(head: bytes, value: Any, copier: Any) -> Branch:
 def _maker(function: Any) -> Any:
     """How an instance is made is told by a name alone: its code is not part of the value."""
     if isinstance(function, type):
-        return kind("maker", type_names(function))
+        return part(kind("maker", type_names(function)))
     if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
-        return kind("maker", (module_name(function), function.__qualname__))
+        return part(kind("maker", (module_name(function), function.__qualname__)))
     return function
 
 

@@ -7,7 +7,6 @@ is asked for.
 from __future__ import annotations
 
 import collections
-import datetime as dt
 import enum
 import pathlib
 from typing import Any
@@ -107,4 +106,3 @@ def arrays() -> st.SearchStrategy[Any]:
     )
     shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
     return dtypes.flatmap(lambda dtype: hnp.arrays(dtype, shapes))
-

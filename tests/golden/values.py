@@ -91,13 +91,17 @@ class Frozen:
     x: float = 0.5
 
 
-Pair = collections.namedtuple("Pair", "left right")
+Pair = collections.namedtuple("Pair", "left right")  # noqa: PYI024 - the untyped kind is meant
 
 
 def scale(values, factor=2, *, offset=0.5):
     """Frozen by its source: what stands here must not change."""
     total = [v * factor + offset for v in values if v is not None]
     return {"sum": total, "text": f"{total!r:>{factor}}"}
+
+
+def nest(inner: Any, _: int) -> Any:
+    return [inner]
 
 
 def make_adder(n):
@@ -144,7 +148,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "not implemented": lambda: NotImplemented,
     "tuple empty": lambda: (),
     "tuple": lambda: (1, "a", None),
-    "list empty": lambda: [],
+    "list empty": list,
     "list": lambda: [1, 2.0, "x"],
     "list of ints": lambda: list(range(5000)),
     "list of floats": lambda: [i / 3 for i in range(5000)],
@@ -156,18 +160,18 @@ VALUES: dict[str, Callable[[], Any]] = {
     "set": lambda: {1, "a", None, 2.5, ("x",)},
     "frozenset": lambda: frozenset("abc"),
     "set of sets": lambda: {frozenset({1, 2}), frozenset({3})},
-    "deep": lambda: functools.reduce(lambda inner, _: [inner], range(10_000), 0),
+    "deep": lambda: functools.reduce(nest, range(10_000), 0),
     "range": lambda: range(1, 10, 3),
     "slice": lambda: slice(None, 5, 2),
     "decimal": lambda: decimal.Decimal("1.50"),
     "decimal nan": lambda: decimal.Decimal("-sNaN12"),
     "fraction": lambda: fractions.Fraction(-1, 3),
     "date": lambda: dt.date(2024, 2, 29),
-    "datetime": lambda: dt.datetime(2024, 2, 29, 1, 2, 3, 4),
+    "datetime": lambda: dt.datetime(2024, 2, 29, 1, 2, 3, 4),  # noqa: DTZ001 - a naive one is meant
     "datetime fold": lambda: dt.datetime(
         2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")
     ),
-    "datetime utc": lambda: dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc),
+    "datetime utc": lambda: dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
     "time": lambda: dt.time(1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2), "X")),
     "timedelta": lambda: dt.timedelta(-1, 5, 7),
     "zoneinfo": lambda: zoneinfo.ZoneInfo("Asia/Tokyo"),

@@ -47,7 +47,7 @@ def _finished(frame: list[Any]) -> Tree:
     return (frame[0], *frame[1])
 
 
-def _one(data: bytes, at: int, stack: list[list[Any]]) -> tuple[Tree | None, int]:
+def _one(data: bytes, at: int, stack: list[list[Any]]) -> tuple[Tree | None, int]:  # noqa: C901 - a table of tags
     tag = data[at : at + 1].decode("ascii")
     at += 1
     if tag in ("N", "F", "T"):
@@ -87,7 +87,8 @@ def _one(data: bytes, at: int, stack: list[list[Any]]) -> tuple[Tree | None, int
 def _long(data: bytes, at: int) -> tuple[Tree, int]:
     (count,) = struct.unpack_from("<i", data, at)
     digits = struct.unpack_from(f"<{abs(count)}H", data, at + 4)
-    assert digits[-1] and all(d < 1 << 15 for d in digits)
+    assert digits[-1]
+    assert all(d < 1 << 15 for d in digits)
     # Digits of 15 bits, joined as text: base 2 is parsed in linear time.
     number = int("".join(f"{d:015b}" for d in reversed(digits)), 2)
     return ("l", -number if count < 0 else number), at + 4 + 2 * abs(count)
@@ -112,4 +113,4 @@ def expected(value: Any) -> Tree:
         return ("u", value)
     if kind is dict:
         return ("{", *(expected(x) for pair in value.items() for x in pair))
-    return ({tuple: "(", list: "["}[kind], *map(expected, value))
+    return ("(" if kind is tuple else "[", *map(expected, value))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import marshal
 import pickle
+import struct
 from typing import Any
 
 import pytest
@@ -43,7 +45,7 @@ def test_every_encoding_can_be_cut_in_one_way_only(value: Any) -> None:
     encoding = encode(value)
     decode(encoding)
     for cut in {1, len(encoding) // 2, len(encoding) - 1} - {len(encoding)}:
-        with pytest.raises(Exception, match=".*"):
+        with pytest.raises((AssertionError, struct.error, UnicodeDecodeError)):
             decode(encoding[:cut])
 
 
@@ -62,7 +64,9 @@ def test_bulk_and_walker_write_the_same_bytes(value: Any) -> None:
     assert encode(value) == walked(value)
 
 
-@pytest.mark.parametrize("bad", [object(), {1, 2}, bytearray(b"x"), memoryview(b"x"), ..., "x"[:0].join])
+@pytest.mark.parametrize(
+    "bad", [object(), {1, 2}, bytearray(b"x"), memoryview(b"x"), ..., "x"[:0].join]
+)
 def test_nothing_but_exact_builtin_values_goes_in_bulk(bad: Any) -> None:
     numbers: list[Any] = list(range(5000))
     assert bulk.tree([*numbers, bad, 1]) is None
@@ -128,7 +132,7 @@ def test_a_string_that_marshal_refuses_is_written_in_plain_python(
         raise ValueError("too large")
 
     before = encode("abc"), encode(["abc", 1])
-    monkeypatch.setattr(bulk.marshal, "dumps", refuse)
+    monkeypatch.setattr(marshal, "dumps", refuse)
     assert (encode("abc"), encode(["abc", 1])) == before
 
 
@@ -160,12 +164,12 @@ def test_copies_and_pickles_have_the_same_digest(value: Any) -> None:
 
 @given(st.lists(strategies.scalars(), max_size=6))
 def test_a_set_has_no_order(items: list[Any]) -> None:
-    assert digest(set(items)) == digest(set(reversed(items))) or len(set(items)) < len(items)
+    assert len(set(items)) < len(items) or digest(set(items)) == digest({*items[::-1]})
     assert digest(frozenset(items)) != digest(set(items))
 
 
 def test_sharing_and_interning_do_not_matter() -> None:
-    row = [1, (2.5, "".join(["a", "b"]))]
+    row = [1, (2.5, str(b"ab", "ascii"))]
     copied = [1, (2.5, "ab")]
     assert digest([row, row]) == digest([copied, [1, (2.5, "ab")]])
     assert digest(["ab" * 2] * 3) == digest(["abab", "".join("abab"), "abab"])

@@ -29,14 +29,16 @@ DIFFERENT: list[Any] = [
     base["a"].rename("z"), base["a"].array, base["a"].to_numpy(), base.index, base.columns,
     pd.Index([0, 1]), pd.Index([0, 1], name="n"), pd.Index([0.0, 1.0]), pd.RangeIndex(3),
     pd.MultiIndex.from_product([[1], [2, 3]]), pd.MultiIndex.from_product([[1], [3, 2]]),
-    pd.DataFrame(), pd.DataFrame(index=[0]), pd.DataFrame(columns=["a"]), pd.Series([], dtype=float),
+    pd.DataFrame(), pd.DataFrame(index=[0]), pd.DataFrame(columns=["a"]),
+    pd.Series([], dtype=float),
     pd.Series([1, None], dtype="Int64"), pd.Series([1, 0], dtype="Int64"), pd.Series([1.0, None]),
     pd.Series([True, None], dtype="boolean"), pd.Series(["a", None], dtype="string"),
     pd.Series(["a", None], dtype=object), pd.Series(["a", float("nan")], dtype=object),
     pd.Series(["a", pd.NA], dtype=object), pd.Series(["a", "b"], dtype="category"),
     pd.Series(pd.Categorical(["a", "b"], categories=["b", "a"])),
     pd.Series(pd.Categorical(["a", "b"], ordered=True)),
-    pd.Series(pd.date_range("2024", periods=2)), pd.Series(pd.date_range("2024", periods=2, tz="UTC")),
+    pd.Series(pd.date_range("2024", periods=2)),
+    pd.Series(pd.date_range("2024", periods=2, tz="UTC")),
     pd.Series(pd.date_range("2024", periods=2, tz="Europe/Berlin")),
     pd.date_range("2024", periods=2), pd.date_range("2024", periods=2, freq="h"),
     pd.timedelta_range("1h", periods=2), pd.period_range("2024-01", periods=2, freq="M"),
@@ -46,7 +48,8 @@ DIFFERENT: list[Any] = [
     pd.Timestamp("2024").as_unit("s"), pd.Timedelta(1), pd.Timedelta(2), pd.NaT, pd.NA, None,
     float("nan"), pd.Period("2024-01", "M"), pd.Period("2024-01-01", "D"), pd.Interval(0, 1),
     pd.Interval(0, 1, closed="both"), pd.offsets.Day(1), pd.offsets.Day(2), pd.offsets.MonthEnd(1),
-    pd.CategoricalDtype(["a"]), pd.CategoricalDtype(["b"]), pd.Int64Dtype(), pd.DatetimeTZDtype("ns", "UTC"),
+    pd.CategoricalDtype(["a"]), pd.CategoricalDtype(["b"]), pd.Int64Dtype(),
+    pd.DatetimeTZDtype("ns", "UTC"),
     pd.DataFrame([[1, 2]], columns=["a", "a"]), pd.DataFrame([[1, 2]], columns=["a", "b"]),
 ]  # fmt: skip
 
@@ -95,7 +98,7 @@ def test_a_culprit_in_a_column_is_named() -> None:
 
 
 def test_subclasses_keep_their_name() -> None:
-    class Mine(pd.DataFrame):
+    class Mine(pd.DataFrame):  # type: ignore[misc]
         @property
         def _constructor(self) -> Any:
             return Mine

@@ -23,6 +23,8 @@ class Plain:
 
 
 class Slots:
+    a: Any
+    c: Any
     __slots__ = ("__dict__", "a", "b")
 
 
@@ -42,7 +44,9 @@ class Registered:
 
 
 class NewArgs:
-    def __new__(cls, n: int) -> NewArgs:
+    _n: int
+
+    def __new__(cls, n: int) -> Any:
         made = super().__new__(cls)
         made._n = n
         return made
