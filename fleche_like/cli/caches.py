@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from fleche_like.cache import Cache
 from fleche_like.config import default_folder, open_cache
@@ -41,4 +42,4 @@ def index_url(target: str | None) -> str:
     file = Path(text).expanduser().absolute() / INDEX_FILE
     if not file.exists():
         raise CacheNotFound(f"there is no cache in {file.parent}", url=str(file.parent))
-    return f"sqlite:///{file}"
+    return f"sqlite:///{quote(str(file))}"
