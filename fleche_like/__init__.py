@@ -27,37 +27,81 @@ if TYPE_CHECKING:
     from fleche_like.cache import Cache as Cache
     from fleche_like.calls import (
         Call as Call,
+    )
+    from fleche_like.calls import (
         DigestedCall as DigestedCall,
+    )
+    from fleche_like.calls import (
         Ignored as Ignored,
+    )
+    from fleche_like.calls import (
         LazyCall as LazyCall,
+    )
+    from fleche_like.calls import (
         QueryCall as QueryCall,
+    )
+    from fleche_like.calls import (
         Required as Required,
+    )
+    from fleche_like.calls import (
         arg as arg,
+    )
+    from fleche_like.calls import (
         meta as meta,
+    )
+    from fleche_like.calls import (
         result as result,
     )
     from fleche_like.config import open_cache as open_cache
     from fleche_like.errors import (
         AmbiguousDigestError as AmbiguousDigestError,
+    )
+    from fleche_like.errors import (
         CacheNotFound as CacheNotFound,
+    )
+    from fleche_like.errors import (
         FlecheError as FlecheError,
+    )
+    from fleche_like.errors import (
         FlecheWarning as FlecheWarning,
+    )
+    from fleche_like.errors import (
         Indigestible as Indigestible,
+    )
+    from fleche_like.errors import (
         KeyNotFound as KeyNotFound,
+    )
+    from fleche_like.errors import (
         NotCached as NotCached,
+    )
+    from fleche_like.errors import (
         NotCachedWarning as NotCachedWarning,
+    )
+    from fleche_like.errors import (
         SaveError as SaveError,
     )
     from fleche_like.hashing import (
         DIGEST_LENGTH as DIGEST_LENGTH,
+    )
+    from fleche_like.hashing import (
         Digest as Digest,
+    )
+    from fleche_like.hashing import (
         digest as digest,
+    )
+    from fleche_like.hashing import (
         register_digest as register_digest,
     )
     from fleche_like.memo import (
         current_cache as current_cache,
+    )
+    from fleche_like.memo import (
         memoize as memoize,
+    )
+    from fleche_like.memo import (
         set_cache as set_cache,
+    )
+    from fleche_like.memo import (
         use_cache as use_cache,
     )
 

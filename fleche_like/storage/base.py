@@ -21,7 +21,6 @@ import contextlib
 import enum
 import heapq
 import logging
-import os.path
 import re
 import reprlib
 from bisect import bisect_left
@@ -93,7 +92,8 @@ def _longest_common_prefix_length(s1: str, s2: str) -> int:
     >>> _longest_common_prefix_length("3f9a11", "3f9b")
     3
     """
-    return len(os.path.commonpath((s1, s2)))
+    pairs = zip(s1, s2, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(s1), len(s2)))
 
 
 def _resolve_prefix(key: str, candidates: list[Digest]) -> Digest:
@@ -116,7 +116,7 @@ def _resolve_prefix(key: str, candidates: list[Digest]) -> Digest:
     first, second = candidates
     length = _longest_common_prefix_length(first, second) + 1
     raise AmbiguousDigestError(
-        f"{key!r} is ambiguous: {first} and {second} both begin with it; "
+        f"{str(key)!r} is ambiguous: {first} and {second} both begin with it; "
         f"{length} characters tell them apart",
         key=key,
         candidates=(first, second),

@@ -8,6 +8,7 @@ import logging
 import threading
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from fleche_like.memo.outputs import MUTATORS
 pytestmark = pytest.mark.usefixtures("cache")
 
 FACTOR = 2
-SETTINGS = {"factor": 2, "nested": {"offset": 0}}
+SETTINGS: dict[str, Any] = {"factor": 2, "nested": {"offset": 0}}
 COUNTER: list[int] = []
 TOTALS: dict[str, int] = {}
 STATE = SimpleNamespace(count=0)
