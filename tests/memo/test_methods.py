@@ -75,7 +75,8 @@ def test_class_methods_know_their_class():
     child: Any = Child(1)
     assert child.outer_class_method(1) == ("Child", 1)
     assert type(child).outer_class_method(1) == ("Child", 1)
-    assert Model.outer_class_method(1) == ("Model", 1)
+    parent: Any = Model
+    assert parent.outer_class_method(1) == parent(5).outer_class_method(1) == ("Model", 1)
 
 
 def test_the_decorator_may_stand_above_classmethod_and_staticmethod():
