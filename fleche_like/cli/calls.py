@@ -59,7 +59,7 @@ def cell_text(cell: Any, width: int = 32) -> str:
         return ""
     if isinstance(cell, Digest):
         return f"<{cell[:SHORT_LENGTH]}>"
-    return preview(cell, width)
+    return when_text(cell) or preview(cell, width)
 
 
 def seconds_text(seconds: Any) -> str:

@@ -44,12 +44,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Print names and what they are, aligned."""
-    for line in table_lines(list(pairs), available_width()):
+    for line in table_lines(list(pairs), available_width(), heading=False):
         print(line)
 
 
-def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Return rows as lines of aligned columns, numbers to the right.
+def table_lines(
+    rows: Sequence[Sequence[str]], width: int | None, *, heading: bool = True
+) -> list[str]:
+    """Return rows as lines of aligned columns; numbers under a heading go to the right.
 
     >>> table_lines([["name", "n"], ["a", "10"], ["bcd", "9"]], None)
     ['name   n', 'a     10', 'bcd    9']
@@ -58,9 +60,8 @@ def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     widths = [max(map(text_width, column)) for column in columns]
     if width is not None:
         widths = fitted(widths, width)
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    if len(rows) == 1:
-        right = [False] * len(columns)
+    numeric = heading and len(rows) > 1
+    right = [numeric and all(map(_is_number, column[1:])) for column in columns]
     return [GAP.join(map(_padded, row, widths, right)).rstrip() for row in rows]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from fleche_like.hashing import Digest
@@ -60,6 +61,16 @@ class _Preview(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
         bits = x.bit_length()
         return f"<int of {bits} bits>" if bits > _MAX_INT_BITS else super().repr_int(x, level)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        # In its own order, which is part of what a dict is; the inherited way sorts the keys.
+        if not x or level <= 0:
+            return "{...}" if x else "{}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
+        return f"{{{', '.join(shown + ['...'] * (len(x) > self.maxdict))}}}"
 
     def repr_datetime(self, x: datetime, level: int) -> str:  # noqa: ARG002 - as reprlib calls it
         return str(x)
