@@ -86,7 +86,7 @@ def test_lookalikes_have_different_tokens():
         type("L", (list,), {})(), type("T", (tuple,), {})(), type("D", (dict,), {})(),
         "x" * 1025, b"x" * 1025, [0] * 64, dict.fromkeys(range(40), 0), [[0] * 30, [0] * 40],
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: ({"k": x},)])
 def test_what_is_not_plain_or_not_small_has_no_token(value, wrap):
