@@ -149,4 +149,9 @@ def interleaved(mapping: dict[Any, Any]) -> list[Any]:
 
 def attributes(state: dict[Any, Any]) -> Branch:
     """Return the encoding of a dict of attributes, whose values are labelled as such."""
-    return Branch(tags.DICT, interleaved(state.copy()), tags.DICT_END, label=attribute)
+    state = state.copy()
+    if tags.SCALARS.issuperset(map(type, state.values())):
+        encoding = bulk.tree(state)
+        if encoding is not None:
+            return Branch(encoding, ())
+    return Branch(tags.DICT, interleaved(state), tags.DICT_END, label=attribute)

@@ -22,6 +22,7 @@ from fleche_like.hashing.branch import (
     Fold,
     Handler,
     Label,
+    Made,
     attributes,
     group,
     hidden,
@@ -50,9 +51,12 @@ def _singleton(name: str) -> Handler:
 def _unordered(tag: bytes, iterate: Callable[[Any], Any]) -> Handler:
     """A set's elements, copied through the base type so that no override has a say."""
 
-    def handle(value: Any) -> Branch:
+    def handle(value: Any) -> Made:
         items = [*iterate(value)]
-        return Branch(tag + tags.length(len(items)), items, label=member, fold=Fold.SORTED)
+        head = tag + tags.length(len(items))
+        if tags.SCALARS.issuperset(map(type, items)):
+            return head + b"".join(sorted(map(bulk.scalar, items)))
+        return Branch(head, items, label=member, fold=Fold.SORTED)
 
     return handle
 

@@ -8,7 +8,18 @@ import functools
 import types
 from typing import Any
 
-from fleche_like.hashing.branch import Branch, Handler, attributes, group, kind, named, part, refuse
+from fleche_like.hashing import bulk, tags
+from fleche_like.hashing.branch import (
+    Branch,
+    Handler,
+    Made,
+    attributes,
+    group,
+    kind,
+    named,
+    part,
+    refuse,
+)
 from fleche_like.hashing.names import module_name, object_head, type_names
 
 _ITERATED = "is consumed by looking at it; pass list(...) of it, or what makes it"
@@ -41,7 +52,9 @@ def handler(cls: type) -> Handler:
     head = object_head(cls)
     copier = copyreg.dispatch_table.get(cls)
     if copier is None and _copies_by_default(cls):
-        return lambda value: _by_state(head, value)
+        if hasattr(cls, "__getnewargs__") or hasattr(cls, "__getnewargs_ex__"):
+            return lambda value: _by_state(head, value)
+        return _StateHandler(head)
     return lambda value: _by_reduction(head, value, copier)
 
 
@@ -92,6 +105,30 @@ def _by_state(head: bytes, value: Any) -> Branch:
     return Branch(head, (group(parts),))
 
 
+class _StateHandler:
+    """Writes what :func:`_by_state` would, for a class whose instances are nothing but state.
+
+    Whether a class hides state in C, so that it cannot be copied, is a property of the class: the
+    first instance is asked through ``__reduce_ex__``, which is slow, the others are not.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        opening = tags.TUPLE + tags.length(4) + bulk.scalar("state")
+        self._head = head
+        self._opening = head + opening + tags.TUPLE + tags.length(0) + tags.NONE
+        self._asked = False
+
+    def __call__(self, value: Any) -> Made:
+        if not self._asked:
+            made = _by_state(self._head, value)
+            self._asked = True
+            return made
+        state = _attributes(value, value.__getstate__())
+        if type(state) is Branch and not state.children:
+            return self._opening + state.head + state.tail
+        return Branch(self._opening, (state,))
+
+
 _newobj = copyreg.__newobj__  # type: ignore[attr-defined]
 
 
@@ -134,7 +171,7 @@ def _reduced(value: Any) -> Any:
 def _attributes(value: Any, state: Any) -> Any:
     """Label a state's attributes; drop values that ``cached_property`` will compute again."""
     if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
-        return group(tuple(_attributes(value, part) for part in state))
+        return group(tuple(_attributes(value, half) for half in state))
     if type(state) is not dict:
         return state
     cls: Any = type(value)
@@ -154,7 +191,7 @@ def _cached_names(cls: Any) -> frozenset[str]:
 
 
 def _attrs_fields(cls: type) -> tuple[str, ...] | None:
-    fields = cls.__dict__.get("__attrs_attrs__")
+    fields = getattr(cls, "__attrs_attrs__", None)
     return None if fields is None else tuple(field.name for field in fields)
 
 
