@@ -151,7 +151,7 @@ def show_digests() -> None:
     cache = fl.current_cache()
     key = prediction_error.key("JFK", 2, 10.0)
     heading('cache.shrink(prediction_error.key("JFK", 2, 10.0)), cache.expand(…), cache.load(…)')
-    short = cache.shrink(key)
+    short = str(cache.shrink(key))
     print(short, "->", cache.expand(short), "->", cache.load(short).result)
     value = model.query(origin="JFK").first().result
     heading("cache.query(result=fl.digest(value)): which call made this value?")

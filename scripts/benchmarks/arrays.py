@@ -83,7 +83,7 @@ def _loaders(settings: Settings, array: Array) -> tuple[dict[str, Load], dict[st
 def _our_store(folder: Path) -> Store:
     import fleche_like
 
-    return fleche_like.open_cache(folder).values.save  # type: ignore[no-any-return]
+    return fleche_like.open_cache(folder).values.save
 
 
 def _numpy_store(folder: Path) -> Store:

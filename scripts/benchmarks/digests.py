@@ -50,7 +50,7 @@ def _configuration(chance: random.Random) -> dict[str, dict[str, object]]:
     }
 
 
-def _digests(settings: Settings) -> dict[str, Entry]:
+def _digests(settings: Settings) -> dict[str, Callable[[object], object]]:
     import fleche.digest
     import joblib
 

@@ -52,4 +52,4 @@ def test_every_error_is_exported_from_the_top() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
-        _ = fleche_like.no_such_name  # type: ignore[attr-defined]
+        _ = fleche_like.no_such_name
