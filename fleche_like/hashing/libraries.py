@@ -29,6 +29,13 @@ def find(cls: type) -> Handler | None:
     return None
 
 
+def find_exact(cls: type) -> Handler | None:
+    """Return the library handler for a type that a library itself defines, or None."""
+    module = None if issubclass(cls, type) else _module(cls)
+    handler: Handler | None = module and module.find(cls)
+    return handler
+
+
 def is_node_type(cls: type) -> bool:
     """Tell whether a library's handler makes values of this type nodes of their own."""
     for base in cls.__mro__:

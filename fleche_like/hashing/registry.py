@@ -4,11 +4,12 @@ The order of precedence, for a type and then for its bases in method resolution 
 
 1. the builtin types of :data:`.tags.PLAIN`, sets and :class:`Digest`, which cannot be replaced;
 2. :func:`register_digest`;
-3. standard-library types (:mod:`.builtin`);
+3. standard-library types (:mod:`.builtin`) and those of known libraries (:mod:`.arrays`,
+   :mod:`.frames`, …), the latter found by the name of the type's module;
 4. entry points of the group ``fleche_like.digest``, named after the type they handle;
 5. a ``__digest__`` method;
-6. known libraries (:mod:`.arrays`, :mod:`.frames`, …), found by the name of the type's module;
-7. subclasses of builtin types, and the generic fallback (:mod:`.instances`).
+6. subclasses of the types under 3 and of builtin ones, and the generic fallback
+   (:mod:`.instances`).
 """
 
 from __future__ import annotations
@@ -98,9 +99,13 @@ def is_node(value: Any) -> bool:
         _registered_for(cls) is not None
         or hasattr(cls, "__digest__")
         or callable(getattr(value, "__dict__", {}).get("__digest__"))
-        or entrypoints.find(cls) is not None
         or libraries.is_node_type(cls)
+        or (not _is_known(cls) and entrypoints.find(cls) is not None)
     )
+
+
+def _is_known(cls: type) -> bool:
+    return builtin.find_exact(cls) is not None or libraries.find_exact(cls) is not None
 
 
 def _core() -> dict[type, Handler]:
@@ -113,9 +118,9 @@ def _find(cls: type) -> Handler:
     found = _registered_for(cls)
     if found is not None:
         return _stand_in(found)
-    standard = builtin.find_exact(cls)
-    if standard is not None:
-        return standard
+    known = builtin.find_exact(cls) or libraries.find_exact(cls)
+    if known is not None:
+        return known
     found = entrypoints.find(cls)
     if found is not None:
         return _stand_in(found)

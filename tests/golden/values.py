@@ -167,7 +167,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "decimal nan": lambda: decimal.Decimal("-sNaN12"),
     "fraction": lambda: fractions.Fraction(-1, 3),
     "date": lambda: dt.date(2024, 2, 29),
-    "datetime": lambda: dt.datetime(2024, 2, 29, 1, 2, 3, 4),  # noqa: DTZ001 - a naive one is meant
+    "datetime": lambda: dt.datetime(2024, 2, 29, 1, 2, 3, 4),
     "datetime fold": lambda: dt.datetime(
         2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")
     ),
@@ -251,6 +251,28 @@ def _numpy() -> dict[str, Callable[[], Any]]:
     }
 
 
+def _pandas() -> dict[str, Callable[[], Any]]:
+    import numpy as np
+    import pandas as pd
+
+    # Only what pandas 2 and 3 make alike: no columns whose dtype is inferred from text.
+    numbers = pd.DataFrame({0: np.arange(3.0), 1: np.arange(3)})
+    numbers.columns = pd.Index([0.5, 7.0])
+    return {
+        "frame": lambda: numbers,
+        "series": lambda: pd.Series([1, None], dtype="Int64", name=3),
+        "objects": lambda: pd.Series(["a", None, 1], dtype=object),
+        "categories": lambda: pd.Series(pd.Categorical([1, 2, 1], categories=[2, 1])),
+        "range index": lambda: pd.RangeIndex(0, 9, 3),
+        "multi-index": lambda: pd.MultiIndex.from_tuples([(1, 2), (1, 3)], names=["a", "b"]),
+        "moments": lambda: pd.Series(np.array(["2024-01-01", "NaT"], "M8[ns]")),
+        "timestamp": lambda: pd.Timestamp("2024-01-01", tz="UTC").as_unit("ns"),
+        "na": lambda: pd.NA,
+        "nat": lambda: pd.NaT,
+        "interval": lambda: pd.Interval(0, 1, closed="left"),
+    }
+
+
 def _attrs() -> dict[str, Callable[[], Any]]:
     import attrs
 
@@ -273,5 +295,6 @@ def _attrs() -> dict[str, Callable[[], Any]]:
 
 LIBRARIES: dict[str, Callable[[], dict[str, Callable[[], Any]]]] = {
     "numpy": _numpy,
+    "pandas": _pandas,
     "attrs": _attrs,
 }

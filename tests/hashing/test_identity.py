@@ -89,7 +89,7 @@ def quiet_nan() -> float:
     return struct.unpack("<d", b"\x07\0\0\0\0\0\xf8\x7f")[0]
 
 
-NAIVE = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - a naive one is meant
+NAIVE = dt.datetime(2024, 1, 1)
 DIFFERENT: list[Any] = [
     1, 1.0, True, "1", b"1", decimal.Decimal(1), fractions.Fraction(1), complex(1), (1,), [1], {1},
     frozenset({1}), {1: None}, {None: 1}, 0, 0.0, -0.0, False, None, "", b"", (), [], {}, set(),

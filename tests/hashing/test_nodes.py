@@ -164,7 +164,8 @@ def offered(monkeypatch: pytest.MonkeyPatch, clean: None):
 
 def test_entry_points_are_read_once_and_only_for_unknown_types(offered: Any) -> None:
     point, asked = offered
-    digest({"a": [1, {2}, range(3)]})
+    digest({"a": [1, {2}, range(3), np.arange(3), np.float64(1)]})
+    assert is_node(np.arange(3))
     assert asked == []
     digest([Own(1)])
     assert asked == ["fleche_like.digest"]
