@@ -63,7 +63,7 @@ def test_a_delete_interrupted_half_way_brings_nothing_old_back() -> None:
         def delete(self, key: str) -> None:
             raise InterruptedError
 
-    broken = TieredBackend(Broken(), MemoryBackend(), threshold_bytes=10)
+    broken = TieredBackend(MemoryBackend(), Broken(), threshold_bytes=10)
     broken.large.put_bytes("k", LARGE)
     broken.small.put_bytes("k", SMALL)
     with pytest.raises(InterruptedError):
@@ -73,7 +73,7 @@ def test_a_delete_interrupted_half_way_brings_nothing_old_back() -> None:
 
 def test_an_undone_transaction_loses_neither_tiers_old_bytes(tmp_path: Path) -> None:
     def undone(payload: bytes) -> None:
-        with both.transaction():  # type: ignore[attr-defined]
+        with both.transaction():
             both.put_bytes("k", payload)
             assert both.get_bytes("k") == payload
             raise InterruptedError
