@@ -1,8 +1,8 @@
-"""The contract of byte backends as tests: subclass, say how to make one, and run pytest.
+"""The contract of byte backends as tests: subclass, say how to make one, and run pytest::
 
->>> class TestMine(ByteBackendConformance):          # doctest: +SKIP
-...     def make(self, folder):
-...         return MyBackend(folder)
+    class TestMine(ByteBackendConformance):
+        def make(self, folder):
+            return MyBackend(folder)
 
 Needs pytest and Hypothesis. A test that a backend's abilities do not allow is skipped with that as
 its reason.
