@@ -44,6 +44,21 @@ def test_records_are_read_from_any_buffer(call):
     )
 
 
+@given(digested_calls())
+def test_the_result_alone_is_the_result_of_the_whole(call):
+    payload = encode_record(call)
+    whole = decode_record(payload, call.key)
+    digest, scalar = decode_result(payload, call.key)
+    if RESULT in whole.scalars:
+        assert contents_of(scalar) == contents_of(whole.scalars[RESULT])
+    else:
+        assert (digest, scalar) == (whole.result, MISSING)
+
+
+def contents_of(scalar):
+    return type(scalar), repr(scalar), fl_digest(scalar)
+
+
 def test_none_as_a_result_is_not_the_absence_of_one():
     without = Call("f", {}).digested()
     with_none = Call("f", {}, result=None).digested()
