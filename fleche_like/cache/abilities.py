@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
+from fleche_like.calls import RESULT, DigestedCall, Scalar
 from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
 from fleche_like.storage import CallStorage, ValueStorage
@@ -19,6 +20,15 @@ class SupportsLookup(Protocol):
 
     def lookup(self, key: Digest) -> Any | Missing:
         """Return what is stored, or ``MISSING``."""
+        ...
+
+
+@runtime_checkable
+class SupportsResultLookup(Protocol):
+    """Reading of a call only what a hit needs."""
+
+    def lookup_result(self, key: Digest) -> tuple[Digest | None, Scalar | Missing] | Missing:
+        """Return the result's digest, or its value if that is a scalar; ``MISSING`` if absent."""
         ...
 
 
@@ -87,6 +97,23 @@ def lookup_of(storage: ValueStorage | CallStorage) -> Callable[[Digest], Any]:
             return MISSING
 
     return load
+
+
+def result_lookup_of(
+    storage: CallStorage,
+) -> Callable[[Digest], tuple[Digest | None, Scalar | Missing] | Missing]:
+    """Return the function that reads the result of a full key, or gives ``MISSING``."""
+    if isinstance(storage, SupportsResultLookup):
+        return storage.lookup_result
+    lookup = lookup_of(storage)
+
+    def lookup_result(key: Digest) -> tuple[Digest | None, Scalar | Missing] | Missing:
+        call: DigestedCall | Missing = lookup(key)
+        if call is MISSING:
+            return MISSING
+        return call.result, call.scalars.get(RESULT, MISSING)
+
+    return lookup_result
 
 
 def transaction_of(

@@ -13,13 +13,13 @@ from fleche_like.cache.abilities import (
     SupportsGeneration,
     SupportsManifests,
     lookup_of,
+    result_lookup_of,
     transaction_of,
 )
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import SealedArguments, prepare
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
-    RESULT,
     Call,
     DigestedCall,
     LazyCall,
@@ -84,7 +84,7 @@ class Cache(OperationContext):
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
         )
         # Asked once: isinstance() against a protocol costs more than a whole warm hit.
-        self._lookup_call = lookup_of(self.calls)
+        self._lookup_result = result_lookup_of(self.calls)
         self._lookup_value = lookup_of(self.values)
         self._calls_transaction = transaction_of(self.calls)
         self._values_transaction = transaction_of(self.values)
@@ -128,12 +128,13 @@ class Cache(OperationContext):
         return result
 
     def _lookup_stored(self, key: Digest) -> Any | Missing:
-        call: DigestedCall | Missing = self._lookup_call(key)
-        if call is MISSING or call.result is None:
+        found = self._lookup_result(key)
+        if found is MISSING:
             return MISSING
-        if RESULT in call.scalars:
-            return call.scalars[RESULT]
-        return self._lookup_value(call.result)
+        digest, scalar = found
+        if scalar is not MISSING or digest is None:
+            return scalar
+        return self._lookup_value(digest)
 
     def contains(self, key: Digest | str) -> bool:
         """Return whether a call is stored under a full or short key.

@@ -28,11 +28,12 @@ from fleche_like.calls.metadata import freeze
 from fleche_like.calls.scalars import Scalar
 from fleche_like.errors import DamagedEnvelope
 from fleche_like.hashing import Digest, digest
-from fleche_like.support.sentinel import MISSING
+from fleche_like.support.sentinel import MISSING, Missing
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _FORMAT: Final = 1
+_WITH_RESULT: Final = 8
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
@@ -81,6 +82,31 @@ def decode_record(payload: Buffer, key: Digest) -> DigestedCall:
         ) from error
     call.key = key
     return call
+
+
+def decode_result(payload: Buffer, key: Digest) -> tuple[Digest | None, Scalar | Missing]:
+    """Return of a record what a hit needs: the result's digest, and its value if it is a scalar.
+
+    Agrees with :func:`decode_record` and is several times faster. The digest is ``None`` where
+    the record has no result, and where the scalar is given.
+
+    Raises:
+        DamagedEnvelope: this is no record.
+    """
+    try:
+        fields = _DECODE(str(payload, "utf-8", "surrogatepass"))
+        if fields[0] == _FORMAT and len(fields) == _WITH_RESULT:
+            item = fields[-1]
+            if type(item) not in CONTAINERS:
+                return None, item
+            if item.keys() == {"$"}:
+                return _digest(item["$"]), MISSING
+    except _DAMAGE:
+        pass  # the plain way says what is wrong
+    call = decode_record(payload, key)
+    if RESULT in call.scalars:
+        return None, call.scalars[RESULT]
+    return call.result, MISSING
 
 
 def _fields(call: DigestedCall, metadata: Json) -> list[Json]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.abilities import get_many
 from fleche_like.backends.database import DatabaseBackend, blobs
-from fleche_like.calls import DigestedCall, Loader, QueryCall, Selection
+from fleche_like.calls import DigestedCall, Loader, QueryCall, Scalar, Selection
 from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
 from fleche_like.hashing import Digest
@@ -26,12 +26,14 @@ from fleche_like.index.selecting import Selector
 from fleche_like.index.writing import Writer
 from fleche_like.storage.base import CallStorage, Intent
 from fleche_like.storage.layout import CALLS, path, quarantine
-from fleche_like.storage.records import open_record, seal_record
+from fleche_like.storage.records import open_record, open_result, seal_record
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 1000
+
+T = TypeVar("T")
 
 
 class SqlCallStorage(CallStorage):
@@ -102,12 +104,22 @@ class SqlCallStorage(CallStorage):
         A record that is not what was stored is put aside under ``quarantine/`` and counts as
         missing.
         """
+        return self._looked_up(key, open_record)
+
+    def lookup_result(self, key: Digest) -> tuple[Digest | None, Scalar | Missing] | Missing:
+        """Return the result's digest of a full key, or its value if that is a scalar.
+
+        ``MISSING`` as :meth:`lookup`, whose cost is mostly what this does not decode.
+        """
+        return self._looked_up(key, open_result)
+
+    def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
         with self._operation_context(key, intent=Intent.READ):
             data = self._data(key)
         if data is None:
             return MISSING
         try:
-            return open_record(data, key)
+            return read(data, key)
         except DamagedEnvelope as damage:
             logger.warning("call %s is damaged and was put aside: %s", key, damage.reason)
             self._put_aside(key)
