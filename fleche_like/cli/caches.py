@@ -24,7 +24,7 @@ def open_existing(target: str | None) -> Cache:
         ConfigError: the target makes no sense.
         DatabaseError: it cannot be read.
     """
-    return open_cache(target or default_folder(), read_only=True, mmap=True, memory_bytes=0)
+    return open_cache(_named(target), read_only=True, mmap=True, memory_bytes=0)
 
 
 def index_url(target: str | None) -> str:
@@ -34,7 +34,7 @@ def index_url(target: str | None) -> str:
         CacheNotFound: there is none.
         ConfigError: the target has no index of its own.
     """
-    text = str(default_folder()) if target is None else target
+    text = _named(target)
     if text.startswith("memory:"):
         raise ConfigError("a cache in memory has no index to look after", source="--cache")
     if "://" in text:
@@ -43,3 +43,12 @@ def index_url(target: str | None) -> str:
     if not file.exists():
         raise CacheNotFound(f"there is no cache in {file.parent}", url=str(file.parent))
     return f"sqlite:///{quote(str(file))}"
+
+
+def _named(target: str | None) -> str:
+    if target is None:
+        return str(default_folder())
+    if not target:
+        # Most likely a variable that a script left empty: the default cache is not meant.
+        raise ConfigError("--cache wants a folder or a URL, not ''", source="--cache")
+    return target

@@ -39,7 +39,6 @@ def note_rest(query: Query, shown: int, args: argparse.Namespace) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise ValueError(text)
-    return count
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a number is wanted, 0 or more, not {text!r}")
+    return int(text)

@@ -183,6 +183,33 @@ def test_a_damaged_index_is_an_error(verb, folder, look):
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("words", [("ls",), ("db", "current"), ("db", "upgrade")])
+def test_an_empty_name_is_not_the_default_cache(words, folder, run):
+    open_cache(folder / ".fleche-like").close()
+    done = run("--cache", "", *words)
+
+    assert (done.code, done.out) == (3, "")
+    assert "--cache wants a folder or a URL" in done.err
+
+
+def test_a_database_url_is_a_cache_and_is_not_made_either(folder, run):
+    url = f"sqlite:///{folder / 'other.db'}"
+    assert run("--cache", url, "ls").code == 3
+    assert not (folder / "other.db").exists()
+
+    with open_cache(url) as cache:
+        cache.save(simulate(3))
+    assert json.loads(run("--cache", url, "ls", "--json").out)[0]["result"] == 0.6
+    assert run("--cache", url, "db", "current").out.endswith("(newest)\n")
+
+
+def test_secrets_of_a_url_are_not_shown(folder, run):
+    for words in (("ls",), ("stats",), ("db", "current"), ("db", "upgrade")):
+        done = run("--cache", "postgresql://ann:hunter2@127.0.0.1:1/db", *words)
+        assert (done.code, done.out) == (3, "")
+        assert "hunter2" not in done.err
+
+
 def test_a_folder_without_a_cache_is_an_error(folder, run):
     (folder / "empty").mkdir()
 
