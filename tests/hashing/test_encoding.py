@@ -168,6 +168,13 @@ def test_a_set_has_no_order(items: list[Any]) -> None:
     assert digest(frozenset(items)) != digest(set(items))
 
 
+@given(st.frozensets(st.tuples(st.integers(0, 9)) | st.frozensets(st.integers()), max_size=8))
+def test_elements_of_a_set_are_written_in_the_order_of_their_encodings(items: Any) -> None:
+    body = len(items).to_bytes(4, "little") + b"".join(sorted(map(encode, items)))
+    assert encode(items) == b">" + body
+    assert encode(set(items)) == b"<" + body
+
+
 def test_sharing_and_interning_do_not_matter() -> None:
     row = [1, (2.5, str(b"ab", "ascii"))]
     copied = [1, (2.5, "ab")]
