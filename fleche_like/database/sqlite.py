@@ -22,6 +22,10 @@ from fleche_like.database.mounts import is_network
 from fleche_like.database.prepare import Parameters, Row
 from fleche_like.errors import DatabaseDamaged, DatabaseError, ReadOnlyError
 
+CHECKPOINT_PAGES: Final = 4000
+"""Size at which the log is moved into the file: SQLite's 1000 pages hold some fifty saved calls
+with their indexes, and each move syncs twice."""
+
 Durability = Literal["process", "power"]
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
@@ -143,6 +147,7 @@ class SqliteDriver:
             full = self.durability == "power" or self.journal != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except sqlite3.Error as error:
             connection.close()
             raise self.translated(error) from error

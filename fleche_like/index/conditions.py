@@ -19,6 +19,7 @@ from fleche_like.calls import (
     Prefix,
     QueryCall,
     Scalar,
+    scalar_view,
 )
 from fleche_like.hashing import Digest
 from fleche_like.index.identifiers import Identifiers
@@ -38,7 +39,7 @@ from fleche_like.index.scalars import (
     is_untyped,
 )
 from fleche_like.index.spelling import ESCAPE, spell, spell_optional, spell_version
-from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, after, typed
+from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, UNTYPED, after, typed
 from fleche_like.support.sentinel import MISSING
 
 MOST_CONSTANTS: Final = 400
@@ -72,16 +73,17 @@ class Where:
 
     # --- templates -----------------------------------------------------------------------------
 
-    def add_template(self, template: QueryCall) -> None:
-        """Ask for a match with a template that ``digested()`` returned."""
+    def add_template(self, given: QueryCall) -> None:
+        """Ask for a match with a template."""
+        template = given.digested()
         identity = list(_identity(template))
         if identity:
             found = sa.select(functions.c.id).where(*identity)
             self.add(exactly(calls.c.function.in_(found)))
         if template.result is not None:
-            self.add(exactly(has_digest(calls.c.result, template.result)))
+            self.add(_matching(calls.c, calls.c.result, given.result, template.result))
         for name, pattern in (template.arguments or {}).items():
-            self._join("arg", name, _matching(pattern))
+            self._join("arg", name, _argument((given.arguments or {})[name], pattern))
         for name, leaf in (template.metadata or {}).items():
             self._add_leaf(name, leaf)
 
@@ -213,15 +215,36 @@ def _equal(columns: Columns, constant: Constant) -> Bounds:
 
 
 def _by_digest(columns: Columns, column: Any, constant: Constant) -> Condition:
-    found = has_digest(column, constant.digest)
+    if constant.scalar is MISSING:
+        return _matching(columns, column, constant.digest, constant.digest).may
     # A scalar meets other scalars by value; by digest only what nobody can compare with it.
-    return found if constant.scalar is MISSING else sa.and_(found, is_untyped(columns))
+    return sa.and_(has_digest(column, constant.digest), is_untyped(columns))
 
 
-def _matching(pattern: Digest | None) -> Any:
-    return lambda columns: exactly(
-        sa.true() if pattern is None else has_digest(columns.value, pattern)
+def _argument(value: Any, pattern: Digest | None) -> Any:
+    return lambda columns: (
+        exactly(sa.true()) if pattern is None else _matching(columns, columns.value, value, pattern)
     )
+
+
+def _matching(columns: Columns, column: Any, value: Any, pattern: Digest) -> Bounds:
+    """Return where a digest begins with ``pattern``, which is that of ``value``.
+
+    Digests are indexed only where there is no scalar. A scalar that is given is searched by
+    value; of one that is given by digest, all the scalars of that name are looked at.
+    """
+    found = has_digest(column, pattern)
+    scalar = MISSING if isinstance(value, Digest) else scalar_view(value)
+    _, num, text = UNTYPED if scalar is MISSING else typed(scalar)
+    places = [sa.and_(columns.num.is_(None), columns.text.is_(None))]
+    if isinstance(value, Digest):
+        places += [columns.num.isnot(None), columns.text.isnot(None)]
+    if num is not None:
+        places.append(columns.num == num)
+    if text is not None:
+        places.append(columns.text == text)
+    # No shorter form: each branch has an index of its own.
+    return exactly(sa.or_(*(sa.and_(found, place) for place in places)))
 
 
 def _identical(columns: Columns, wanted: Scalar) -> Bounds:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from fleche_like.database import Database
+from fleche_like.database import Database, Prepared
 from fleche_like.hashing import Digest
 from fleche_like.index.models import calls
 from fleche_like.index.upserts import MYSQL
@@ -38,10 +38,8 @@ class Keys:
             ("pattern", "low", "high"),
         )
         self._around = prepare(_around(database.dialect, ["key"]), ("key",))
+        self._around_batch: Prepared | None = None  # compiled when first asked: it is long
         self._batch_names = [f"key_{number}" for number in range(BATCH)]
-        self._around_batch = prepare(
-            _around(database.dialect, self._batch_names), self._batch_names
-        )
 
     def contains(self, key: Digest) -> bool:
         """Return whether a full key is stored."""
@@ -66,6 +64,9 @@ class Keys:
         return sorted(found - {None})
 
     def _around_many(self, keys: Sequence[Digest]) -> list[Any]:
+        if self._around_batch is None:
+            statement = _around(self._database.dialect, self._batch_names)
+            self._around_batch = self._database.prepare(statement, self._batch_names)
         padding = [keys[0]] * (BATCH - len(keys))
         return self._database.read(self._around_batch, (*keys, *padding))
 

@@ -72,7 +72,7 @@ class Selector:
 
     def _where(self, selection: Selection) -> Where:
         where = Where(self._ids)
-        where.add_template(selection.template.digested())
+        where.add_template(selection.template)
         for condition in selection.conditions:
             where.add_expression(condition)
         return where

@@ -20,6 +20,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+UNTYPED = "num IS NULL AND text IS NULL"
 NEAR = "kind IN (2, 3, 22, 32, 42)"
 
 
@@ -104,7 +105,7 @@ def calls() -> None:
     index("ix_calls_function", "calls", ["function"])
     index("ix_calls_num", "calls", ["num"], "num IS NOT NULL")
     index("ix_calls_text", "calls", ["text"], "text IS NOT NULL")
-    index("ix_calls_result", "calls", ["result"], "result IS NOT NULL")
+    index("ix_calls_result", "calls", ["result"], f"result IS NOT NULL AND {UNTYPED}")
     index("ix_calls_near", "calls", ["kind"], NEAR)
 
 
@@ -121,7 +122,7 @@ def arguments() -> None:
         sqlite_with_rowid=False,
     )
     scalar_indexes("arguments")
-    index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"])
+    index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"], UNTYPED)
 
 
 def call_metadata() -> None:
