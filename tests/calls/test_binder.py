@@ -91,7 +91,7 @@ calls = st.tuples(
 
 
 def expected(function, args, kwargs):
-    """The canonical form, from what the function itself gets: inspect.bind has faults of its own."""
+    """The canonical form, from what the function itself gets; inspect.bind has its own faults."""
     received = function(*args, **kwargs)
     parameters = inspect.signature(function).parameters
     found = []
