@@ -13,11 +13,11 @@ from fleche_like.cache.abilities import (
     SupportsGeneration,
     SupportsManifests,
     lookup_of,
-    result_lookup_of,
     transaction_of,
 )
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import SealedArguments, prepare
+from fleche_like.cache.reading import reader_of
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
     Call,
@@ -84,7 +84,7 @@ class Cache(OperationContext):
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
         )
         # Asked once: isinstance() against a protocol costs more than a whole warm hit.
-        self._lookup_result = result_lookup_of(self.calls)
+        self._read = reader_of(self.values, self.calls)
         self._lookup_value = lookup_of(self.values)
         self._calls_transaction = transaction_of(self.calls)
         self._values_transaction = transaction_of(self.values)
@@ -119,22 +119,13 @@ class Cache(OperationContext):
         result = self.memory.get(key)
         if result is MISSING:
             with self._operation_context(key, intent=Intent.READ):
-                result = self._lookup_stored(key)
+                result = self._read(key)
             if result is MISSING:
                 self.misses += 1
                 return MISSING
             self.memory.put(key, result)
         self.hits += 1
         return result
-
-    def _lookup_stored(self, key: Digest) -> Any | Missing:
-        found = self._lookup_result(key)
-        if found is MISSING:
-            return MISSING
-        digest, scalar = found
-        if scalar is not MISSING or digest is None:
-            return scalar
-        return self._lookup_value(digest)
 
     def contains(self, key: Digest | str) -> bool:
         """Return whether a call is stored under a full or short key.

@@ -18,6 +18,7 @@ from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
 from fleche_like.hashing import Digest
 from fleche_like.index import schema
+from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.manifests import Manifests
@@ -112,6 +113,20 @@ class SqlCallStorage(CallStorage):
         ``MISSING`` as :meth:`lookup`, whose cost is mostly what this does not decode.
         """
         return self._looked_up(key, open_result)
+
+    def hits_with(self, values: ByteBackend, container: str) -> Hits | None:
+        """Return what reads results together with their bytes, if that takes one statement.
+
+        Args:
+            values: where the values go.
+            container: and under which prefix, with its closing slash.
+
+        Returns:
+            ``None`` if the values are not in the same database.
+        """
+        small = getattr(values, "small", values)
+        shared = self._shared and getattr(small, "database", None) is self.database
+        return Hits(self.database, container) if shared else None
 
     def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
         with self._operation_context(key, intent=Intent.READ):

@@ -63,6 +63,14 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         """Store what :meth:`encode` returned, replacing what was there."""
         put_parts(self.backend, self._path(key), parts)
 
+    def decode(self, data: Buffer, key: Digest) -> Any:
+        """Return the value of stored bytes, in memory of its own.
+
+        Raises:
+            DamagedEnvelope, DecodeError: as :meth:`get`.
+        """
+        return loads(data, key)
+
     def get(self, key: Digest) -> Any:
         """Return the value of a full digest, in memory of its own.
 
