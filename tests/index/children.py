@@ -9,7 +9,9 @@ from fleche_like.index import SqlCallStorage
 
 
 def call_of(number, **metadata):
-    return Call("train", {"n": number, "lr": number / 7}, result=number, metadata=metadata).digested()
+    return Call(
+        "train", {"n": number, "lr": number / 7}, result=number, metadata=metadata
+    ).digested()
 
 
 def open_and_save(url, number):

@@ -45,9 +45,9 @@ def test_eight_processes_write_one_file_and_lose_nothing(url):
     finish([start("save_many", url, number * 1000, 40) for number in range(8)])
     storage = SqlCallStorage(url)
     keys = set(storage.list())
-    assert keys == {call_of(number * 1000 + step).key for number in range(8) for step in range(40)} | {
-        call_of(-1).key
-    }
+    assert keys == {
+        call_of(number * 1000 + step).key for number in range(8) for step in range(40)
+    } | {call_of(-1).key}
     assert len(list(storage.query(_anything()))) == 321
     assert storage.generation() > 0
     storage.close()

@@ -17,8 +17,33 @@ from fleche_like.hashing import Digest, digest
 from fleche_like.index import SqlCallStorage
 
 EAST = timezone(timedelta(hours=14))
-INTS = [0, 1, -1, 3, 2**53, 2**53 + 1, 2**53 + 2, -(2**53) - 1, 2**63, 2**64 + 1, 10**400, -(10**400)]
-FLOATS = [0.0, -0.0, 1.0, 0.5, 1e300, 2.0**53, 2.0**64, math.inf, -math.inf, math.nan, 1.7976931348623157e308]
+INTS = [
+    0,
+    1,
+    -1,
+    3,
+    2**53,
+    2**53 + 1,
+    2**53 + 2,
+    -(2**53) - 1,
+    2**63,
+    2**64 + 1,
+    10**400,
+    -(10**400),
+]
+FLOATS = [
+    0.0,
+    -0.0,
+    1.0,
+    0.5,
+    1e300,
+    2.0**53,
+    2.0**64,
+    math.inf,
+    -math.inf,
+    math.nan,
+    1.7976931348623157e308,
+]
 TEXTS = [
     "", "a", "A", "a ", " a", "ab", "a\0", "a\0b", "a\x01", "a%", "a_", "á", "\ue000", "a\ue000",
     "a\ue000b", "\ud800", "a\ud800", "a\udfffx", "\U0001f600", "\uffff", "\U0010ffff", "x" * 254,
@@ -52,9 +77,7 @@ calls = st.builds(
     version=st.sampled_from([None, 1, "1"]),
     code=st.sampled_from([None, digest("code"), digest("other")]),
     result=argument_values,
-    metadata=st.dictionaries(
-        st.sampled_from(["m", "t", "long" * 60]), values | leaves, max_size=2
-    ),
+    metadata=st.dictionaries(st.sampled_from(["m", "t", "long" * 60]), values | leaves, max_size=2),
 )
 
 fields = st.one_of(
