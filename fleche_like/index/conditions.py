@@ -81,7 +81,7 @@ class Where:
             found = sa.select(functions.c.id).where(*identity)
             self.add(exactly(calls.c.function.in_(found)))
         if template.result is not None:
-            self.add(_matching(calls.c, calls.c.result, given.result, template.result))
+            self.add(exactly(has_digest(calls.c.result, template.result)))
         for name, pattern in (template.arguments or {}).items():
             self._join("arg", name, _argument((given.arguments or {})[name], pattern))
         for name, leaf in (template.metadata or {}).items():
@@ -216,6 +216,8 @@ def _equal(columns: Columns, constant: Constant) -> Bounds:
 
 def _by_digest(columns: Columns, column: Any, constant: Constant) -> Condition:
     if constant.scalar is MISSING:
+        if columns is calls.c:
+            return has_digest(column, constant.digest)
         return _matching(columns, column, constant.digest, constant.digest).may
     # A scalar meets other scalars by value; by digest only what nobody can compare with it.
     return sa.and_(has_digest(column, constant.digest), is_untyped(columns))
@@ -228,9 +230,9 @@ def _argument(value: Any, pattern: Digest | None) -> Any:
 
 
 def _matching(columns: Columns, column: Any, value: Any, pattern: Digest) -> Bounds:
-    """Return where a digest begins with ``pattern``, which is that of ``value``.
+    """Return where an argument's digest begins with ``pattern``, which is that of ``value``.
 
-    Digests are indexed only where there is no scalar. A scalar that is given is searched by
+    Digests of arguments are indexed only where there is no scalar. A scalar that is given is searched by
     value; of one that is given by digest, all the scalars of that name are looked at.
     """
     found = has_digest(column, pattern)

@@ -105,7 +105,7 @@ def calls() -> None:
     index("ix_calls_function", "calls", ["function"])
     index("ix_calls_num", "calls", ["num"], "num IS NOT NULL")
     index("ix_calls_text", "calls", ["text"], "text IS NOT NULL")
-    index("ix_calls_result", "calls", ["result"], f"result IS NOT NULL AND {UNTYPED}")
+    index("ix_calls_result", "calls", ["result"], "result IS NOT NULL")
     index("ix_calls_near", "calls", ["kind"], NEAR)
 
 

@@ -75,10 +75,11 @@ def plans(storage, act):
 
         return run
 
-    for name in ("one", "all", "cursor"):
-        setattr(driver, name, explained(getattr(driver, name)))
-    storage.database._one = driver.one
-    act()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("one", "all", "cursor"):
+            patch.setattr(driver, name, explained(getattr(driver, name)))
+        patch.setattr(storage.database, "_one", driver.one)
+        act()
     connection.close()
     return found
 
@@ -90,7 +91,6 @@ def consume(storage, *conditions, template=None, order=(), limit=None):
 
 def test_nothing_that_names_what_it_seeks_scans(storage):
     storage.save_many(call_of(number, step=number, tag=f"t{number}") for number in range(500))
-    storage.database.write(storage.database.prepare(sa.text("ANALYZE")))
     key = call_of(7).key
     hit = call_of(7)
     acts = {
@@ -120,7 +120,13 @@ def test_nothing_that_names_what_it_seeks_scans(storage):
     scans = {
         name: found
         for name, act in acts.items()
-        if (found := [step for step in plans(storage, act) if step.startswith("SCAN")])
+        if (
+            found := [
+                step
+                for step in plans(storage, act)
+                if step.startswith("SCAN") and "anon_1" not in step
+            ]
+        )
     }
     assert scans == {}
 
