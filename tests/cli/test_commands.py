@@ -203,6 +203,13 @@ def test_a_database_url_is_a_cache_and_is_not_made_either(folder, run):
     assert run("--cache", url, "db", "current").out.endswith("(newest)\n")
 
 
+def test_an_error_cannot_command_the_terminal(folder, run):
+    done = run("--cache", "x\x1b[2J\r\x07y", "ls")
+
+    assert done.code == 3
+    assert not set("\x1b\r\x07") & set(done.err)
+
+
 def test_secrets_of_a_url_are_not_shown(folder, run):
     for words in (("ls",), ("stats",), ("db", "current"), ("db", "upgrade")):
         done = run("--cache", "postgresql://ann:hunter2@127.0.0.1:1/db", *words)

@@ -34,7 +34,7 @@ class MemorySource:
 
     def select(self, selection: Selection) -> Iterator[LazyCall]:
         self.asked.append(("select", selection.limit, selection.offset))
-        chosen = select_from(list(self.calls.values()), selection, self)
+        chosen = select_from(self.calls.values(), selection, self)
         return (LazyCall(call, self) for call in chosen)
 
     def count(self, selection: Selection) -> int:
