@@ -6,6 +6,7 @@ import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from tests.calls.strategies import scalars
 
 NAIVE = datetime.fromisoformat("2024-01-01")
 AWARE = NAIVE.replace(tzinfo=UTC)
+#: A time that a clock in Berlin showed twice; Python's own comparison takes both for one.
+TWICE = datetime.fromisoformat("2024-10-27T02:30:00").replace(tzinfo=ZoneInfo("Europe/Berlin"))
 #: Untyped, for what checkers would refuse.
 FIELD: Any = arg("x")
 OPERATORS = {
@@ -111,6 +114,8 @@ def test_membership_is_equality_with_any(value, several):
         (NAIVE, arg("x") == AWARE, False),
         (NAIVE, arg("x") < AWARE + timedelta(days=1), False),
         (AWARE, arg("x") == AWARE.astimezone(timezone(timedelta(hours=5))), True),
+        (TWICE, arg("x") == TWICE.replace(fold=1), False),
+        (TWICE, arg("x") < TWICE.replace(fold=1), True),
         ("Z", arg("x") < "a", True),
         ("\U0001f600", arg("x") > "\uffff", True),
         ("abc", arg("x").startswith("ab"), True),
