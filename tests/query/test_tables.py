@@ -127,7 +127,7 @@ def test_no_two_arguments_share_a_column(names):
 
 
 INT64 = 2**63 - 1
-NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  naive on purpose
+NAIVE = datetime(2026, 1, 1)
 
 
 @pytest.mark.parametrize(
