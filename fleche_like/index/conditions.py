@@ -232,8 +232,8 @@ def _argument(value: Any, pattern: Digest | None) -> Any:
 def _matching(columns: Columns, column: Any, value: Any, pattern: Digest) -> Bounds:
     """Return where an argument's digest begins with ``pattern``, which is that of ``value``.
 
-    Digests of arguments are indexed only where there is no scalar. A scalar that is given is searched by
-    value; of one that is given by digest, all the scalars of that name are looked at.
+    Digests of arguments are indexed only where there is no scalar. A scalar that is given is
+    searched by value; if a digest is given, all the scalars of that name are looked at.
     """
     found = has_digest(column, pattern)
     scalar = MISSING if isinstance(value, Digest) else scalar_view(value)

@@ -171,7 +171,7 @@ def scalar_indexes(table: str) -> None:
 
 
 def index(name: str, table: str, columns: list[str], where: str | None = None) -> None:
-    partial = {} if where is None else {"sqlite_where": sa.text(where)}
+    partial: dict[str, Any] = {} if where is None else {"sqlite_where": sa.text(where)}
     if where is not None:
         partial["postgresql_where"] = sa.text(where)
     op.create_index(name, table, columns, **partial)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import sqlite3
 import threading
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -33,7 +35,8 @@ class Things:
         self.database = database
         if create:
             database.write(database.prepare(CreateTable(THINGS, if_not_exists=True)))
-        label, number = sa.bindparam("label"), sa.bindparam("id")
+        label: Any = sa.bindparam("label")
+        number: Any = sa.bindparam("id")
         self.insert = database.prepare(
             sa.insert(THINGS).values(id=number, label=label), ("id", "label")
         )
@@ -127,7 +130,7 @@ def test_callbacks_run_after_the_commit_and_not_after_a_rollback(things):
 
 
 def test_nothing_is_locked_before_the_first_write(file_things):
-    other = sqlite3.connect(file_things.database.path, timeout=0)
+    other = sqlite3.connect(str(file_things.database.path), timeout=0)
     with file_things.database.transaction():
         file_things.ids()
         other.execute("INSERT INTO things VALUES (7, 'other')")
@@ -216,7 +219,7 @@ def test_many_threads_write_without_a_lock_error(things):
 def test_waiting_for_a_writer_is_bounded(tmp_path):
     database = Database(f"sqlite:///{tmp_path}/x.db", timeout_s=0.2)
     things = Things(database)
-    other = sqlite3.connect(database.path, isolation_level=None)
+    other = sqlite3.connect(str(database.path), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseError, match=r"0\.2 s"):
         things.add(1)
@@ -330,12 +333,12 @@ def test_a_new_file_has_the_rights_of_its_folder(tmp_path):
         database.close()
 
 
-def test_durability_decides_what_a_commit_syncs(tmp_path):
-    for durability, level in (("process", 1), ("power", 2)):
-        database = Database(f"sqlite:///{tmp_path}/{durability}.db", durability=durability)
-        assert database.read_one(database.prepare(sa.text("PRAGMA synchronous"))) == (level,)
-        assert database.read_one(database.prepare(sa.text("PRAGMA journal_mode"))) == ("wal",)
-        database.close()
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+def test_durability_decides_what_a_commit_syncs(tmp_path, durability, level):
+    database = Database(f"sqlite:///{tmp_path}/{durability}.db", durability=durability)
+    assert database.read_one(database.prepare(sa.text("PRAGMA synchronous"))) == (level,)
+    assert database.read_one(database.prepare(sa.text("PRAGMA journal_mode"))) == ("wal",)
+    database.close()
 
 
 def test_a_network_file_system_gets_a_rollback_journal(tmp_path, monkeypatch):
@@ -360,9 +363,7 @@ def test_a_pickle_carries_the_configuration_and_no_password(tmp_path):
 
 
 def test_a_missing_driver_says_which_extra_brings_it():
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("psycopg") is None:
         with pytest.raises(MissingExtra, match="postgresql"):
             Database("postgresql+psycopg://ann:hunter2@host/db")
     else:

@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_leaves_no_record_without_rows(url):
         child.kill()
         child.communicate()
     storage = SqlCallStorage(url)
-    plain = sqlite3.connect(storage.database.path)
+    plain = sqlite3.connect(str(storage.database.path))
     count = lambda query: plain.execute(query).fetchone()[0]  # noqa: E731
     calls = count("SELECT count(*) FROM calls")
     assert calls > 0
@@ -165,12 +165,12 @@ def test_a_database_in_memory_is_copied_into_the_child():
     storage.close()
 
 
-def test_a_thousand_threads_look_one_key_up(url):
+def test_a_thousand_threads_load_one_key(url):
     storage = SqlCallStorage(url)
     key = storage.save(call_of(1))
     seen = []
     threads = [
-        threading.Thread(target=lambda: seen.append(storage.lookup(key).key)) for _ in range(1000)
+        threading.Thread(target=lambda: seen.append(storage.load(key).key)) for _ in range(1000)
     ]
     for thread in threads:
         thread.start()

@@ -27,7 +27,7 @@ class TestInMemory(CallStorageSuite):
     def make(self, tmp_path):
         return SqlCallStorage("sqlite://")
 
-    test_a_pickled_storage_still_works = None
+    test_a_pickled_storage_still_works = None  # type: ignore[assignment]  # contents stay behind
 
 
 class TestWithRecordsInFiles(CallStorageSuite):
@@ -46,7 +46,7 @@ class TestWithoutAnIndex(CallStorageSuite):
     def make(self, tmp_path):
         return BackendCallStorage(MemoryBackend())
 
-    test_a_pickled_storage_still_works = None
+    test_a_pickled_storage_still_works = None  # type: ignore[assignment]  # contents stay behind
 
 
 class Locked(SerializingMixin, PerKeyLockMixin, SqlCallStorage):
@@ -62,7 +62,8 @@ def storage(tmp_path):
 
 def plans(storage, act):
     """Return the plans of all statements that an action runs."""
-    driver, found = storage.database._driver, []
+    driver = storage.database._driver
+    found: list[str] = []
     connection = driver.connect()
 
     def explained(original):
@@ -138,13 +139,22 @@ def test_an_ordered_range_stops_at_its_limit(storage):
     assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in steps)
 
 
+def counting(run, counted):
+    def counted_run(connection, text, params):
+        counted.append(text)
+        return run(connection, text, params)
+
+    return counted_run
+
+
 def test_a_query_runs_as_many_statements_over_a_thousand_calls_as_over_ten(storage):
     def statements(count):
         storage.save_many(call_of(number) for number in range(count))
-        counted, driver = [], storage.database._driver
+        driver = storage.database._driver
+        counted: list[str] = []
         for name in ("one", "all", "cursor"):
             original = getattr(type(driver), name)
-            setattr(driver, name, lambda *a, run=original: counted.append(a[1]) or run(*a))
+            setattr(driver, name, counting(original, counted))
         storage.database._one = driver.one
         assert len(list(storage.query(QueryCall(name="train")))) == count
         return len(counted)
