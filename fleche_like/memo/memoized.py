@@ -116,8 +116,11 @@ class Memoized(CallTools[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         engine = self._engine
-        token = self._token(*args, **kwargs)
         look = True
+        try:
+            token = self._token(*args, **kwargs)
+        except TypeError:  # a wrong call, or the function was given another signature
+            token = None
         if token is not None:
             key = self._current_state().keys.get(token)
             if key is not None:

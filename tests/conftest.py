@@ -1,4 +1,4 @@
-"""Settings of this floor's property tests."""
+"""Settings of all property tests."""
 
 from __future__ import annotations
 
