@@ -71,6 +71,11 @@ class Query:
 
     # --- asking for less -----------------------------------------------------------------------
 
+    def all_versions(self) -> Query:
+        """Widen to calls of whatever code and version."""
+        template = replace(self._selection.template, code=None, version=None)
+        return self._asking(replace(self._selection, template=template))
+
     def where(self, /, *conditions: Expression, **arguments: Any) -> Query:
         """Keep the calls that meet all conditions and have all arguments.
 
@@ -270,12 +275,30 @@ class Query:
             groups.setdefault(value(call), []).append(call)
         return {thing: self._holding(calls.copy) for thing, calls in groups.items()}
 
-    def latest(self, n: int = 1) -> Query:
-        """Return the ``n`` calls that started last, the newest first (``runtime`` metadata)."""
+    @overload
+    def latest(self) -> LazyCall: ...
+    @overload
+    def latest(self, n: int) -> Query: ...
+    def latest(self, n: int | None = None) -> LazyCall | Query:
+        """Return the call that started last, or the last ``n`` of them, the newest first.
+
+        Calls without ``runtime`` metadata come after all that have it.
+
+        Raises:
+            NoCallMatches: one was asked for and there is none.
+        """
         return self._by_start(n, meta(STARTED).desc())
 
-    def oldest(self, n: int = 1) -> Query:
-        """Return the ``n`` calls that started first, the oldest first (``runtime`` metadata)."""
+    @overload
+    def oldest(self) -> LazyCall: ...
+    @overload
+    def oldest(self, n: int) -> Query: ...
+    def oldest(self, n: int | None = None) -> LazyCall | Query:
+        """Return the call that started first, or the first ``n`` of them, the oldest first.
+
+        Raises:
+            NoCallMatches: one was asked for and there is none.
+        """
         return self._by_start(n, meta(STARTED).asc())
 
     # --- tables --------------------------------------------------------------------------------
@@ -355,10 +378,10 @@ class Query:
             return self._part(positions.start, max(positions.start, positions.stop))
         return self._holding(lambda: self.all()[part])
 
-    def _by_start(self, n: int, order: Ordering) -> Query:
+    def _by_start(self, n: int | None, order: Ordering) -> LazyCall | Query:
         query = self.hold() if self._limited else self
-        ordered = replace(query.selection, order=(order,))
-        return query._asking(ordered)[: _checked(n, "n")]
+        ordered = query._asking(replace(query.selection, order=(order,)))
+        return ordered.first() if n is None else ordered[: _checked(n, "n")]
 
     @property
     def _limited(self) -> bool:

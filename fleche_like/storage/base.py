@@ -273,7 +273,8 @@ class KeyManagement(OperationContext):
         position = bisect_left(sorted_all, key)
         if position == len(sorted_all) or sorted_all[position] != key:
             raise KeyNotFound(f"{key} is not stored", key=key)
-        neighbours = (*sorted_all[max(position - 1, 0) : position], *sorted_all[position + 1 :][:1])
+        before, after = max(position - 1, 0), position + 1
+        neighbours = (*sorted_all[before:position], *sorted_all[after : after + 1])
         shared = (_longest_common_prefix_length(key, other) for other in neighbours)
         return Digest(key[: max(MINIMUM_PREFIX_LENGTH, 1 + max(shared, default=0))])
 

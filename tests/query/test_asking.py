@@ -174,7 +174,7 @@ def test_negative_limits_are_refused(method):
 
 
 @pytest.mark.parametrize(
-    "limited", [lambda q: q.limit(3), lambda q: q.offset(1), lambda q: q[1:], lambda q: q.latest()]
+    "limited", [lambda q: q.limit(3), lambda q: q.offset(1), lambda q: q[1:], lambda q: q.latest(1)]
 )
 def test_narrowing_what_is_limited_is_refused_and_possible_after_holding(limited):
     query = limited(everything(grid()).order_by("alpha"))

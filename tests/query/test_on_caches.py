@@ -125,4 +125,4 @@ def test_latest_and_oldest_agree_with_the_times_they_started(cache):
     latest = cache.query(name="simulate").latest(3)
 
     assert [call.arguments["alpha"] for call in latest] == [0, 1, 2]
-    assert cache.query().oldest().one().arguments["alpha"] == 0.0
+    assert cache.query().oldest().arguments["alpha"] == 0.0

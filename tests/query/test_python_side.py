@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fleche_like.calls import Call, arg, meta
-from fleche_like.errors import KeyNotFound, QueryError
+from fleche_like.errors import KeyNotFound, NoCallMatches, QueryError
 from fleche_like.hashing import digest
 from fleche_like.query import HeldCalls, Query
 from fleche_like.support.sentinel import MISSING
@@ -136,10 +136,11 @@ def test_what_is_no_key_is_refused():
 def test_latest_and_oldest_go_by_the_start_and_are_asked_of_the_source():
     source = grid()
 
-    assert alphas(everything(source).latest()) == [0]
+    assert everything(source).latest().arguments["alpha"] == 0
+    assert alphas(everything(source).latest(1)) == [0]
     assert alphas(everything(source).order_by("alpha").latest(3)) == [0, 1, 2]
     assert alphas(everything(source).where(arg("alpha") < 8).oldest(2)) == [7, 6]
-    assert source.asked == [("select", 1, 0), ("select", 3, 0), ("select", 2, 0)]
+    assert source.asked == [("select", n, 0) for n in (1, 1, 3, 2)]
 
 
 def test_latest_of_limited_calls_is_the_latest_of_these():
@@ -149,10 +150,15 @@ def test_latest_of_limited_calls_is_the_latest_of_these():
 def test_calls_without_a_start_are_neither_latest_nor_oldest_while_others_are_there():
     source = MemorySource(Call("f", {}), simulate(1, at=5))
 
-    assert everything(source).latest().one().name == "simulate"
-    assert everything(source).oldest().one().name == "simulate"
+    assert everything(source).latest().name == "simulate"
+    assert everything(source).oldest().name == "simulate"
 
 
 def test_no_fewer_than_none_can_be_latest():
     with pytest.raises(QueryError, match="negative"):
         everything(grid()).latest(-1)
+
+
+def test_latest_of_nothing_is_an_error():
+    with pytest.raises(NoCallMatches):
+        everything(grid(0)).latest()
