@@ -113,10 +113,8 @@ class Database:
 
     def __reduce__(self) -> tuple[Any, ...]:
         keep = self._options["keep_secrets"]
-        url = self._parsed.render_as_string(hide_password=False)
-        if not keep:
-            url = self._parsed.set(password=None).render_as_string(hide_password=False)
-        return _rebuilt, (url, self._options)
+        url = self._parsed if keep else _without_secrets(self._parsed)
+        return _rebuilt, (url.render_as_string(hide_password=False), self._options)
 
     @property
     def engine(self) -> Engine:
@@ -449,6 +447,12 @@ def _arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
 
 def _rebuilt(url: str, options: dict[str, Any]) -> Database:
     return Database(url, **options)
+
+
+def _without_secrets(url: URL) -> URL:
+    # Not `set(password=None)`, which means "leave it".
+    secret = [name for name in url.query if redact(f"?{name}=x") != f"?{name}=x"]
+    return url._replace(password=None).difference_update_query(secret)
 
 
 def _parsed(url: str) -> URL:
