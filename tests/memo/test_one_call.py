@@ -319,3 +319,18 @@ def test_a_hit_is_what_the_function_returns(value):
     hits = echo.stats().hits
     assert fl.digest(echo(value)) == before
     assert echo.stats().hits == hits + 1
+
+
+def test_a_query_is_for_the_current_version_unless_it_is_widened():
+    def f(x):
+        return x
+
+    first, second = fl.memoize(version=1)(f), fl.memoize(version=2)(f)
+    first(1)
+    first(2)
+    second(1)
+    assert first.query().count() == 2
+    assert second.query().count() == 1
+    assert second.query(1).count() == second.query(x=1).count() == 1
+    assert second.query().all_versions().count() == 3
+    assert second.query(x=1).all_versions().count() == 2
