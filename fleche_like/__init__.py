@@ -57,7 +57,31 @@ if TYPE_CHECKING:
         AmbiguousDigestError as AmbiguousDigestError,
     )
     from fleche_like.errors import (
+        BackendUnavailable as BackendUnavailable,
+    )
+    from fleche_like.errors import (
         CacheNotFound as CacheNotFound,
+    )
+    from fleche_like.errors import (
+        CodecError as CodecError,
+    )
+    from fleche_like.errors import (
+        ConfigError as ConfigError,
+    )
+    from fleche_like.errors import (
+        DamagedEnvelope as DamagedEnvelope,
+    )
+    from fleche_like.errors import (
+        DatabaseDamaged as DatabaseDamaged,
+    )
+    from fleche_like.errors import (
+        DatabaseError as DatabaseError,
+    )
+    from fleche_like.errors import (
+        DecodeError as DecodeError,
+    )
+    from fleche_like.errors import (
+        EncodeError as EncodeError,
     )
     from fleche_like.errors import (
         FlecheError as FlecheError,
@@ -69,7 +93,22 @@ if TYPE_CHECKING:
         Indigestible as Indigestible,
     )
     from fleche_like.errors import (
+        InvalidDigest as InvalidDigest,
+    )
+    from fleche_like.errors import (
+        InvalidKey as InvalidKey,
+    )
+    from fleche_like.errors import (
         KeyNotFound as KeyNotFound,
+    )
+    from fleche_like.errors import (
+        LargeCaptureWarning as LargeCaptureWarning,
+    )
+    from fleche_like.errors import (
+        MissingExtra as MissingExtra,
+    )
+    from fleche_like.errors import (
+        NoCallMatches as NoCallMatches,
     )
     from fleche_like.errors import (
         NotCached as NotCached,
@@ -78,7 +117,34 @@ if TYPE_CHECKING:
         NotCachedWarning as NotCachedWarning,
     )
     from fleche_like.errors import (
+        QueryError as QueryError,
+    )
+    from fleche_like.errors import (
+        ReadOnlyError as ReadOnlyError,
+    )
+    from fleche_like.errors import (
         SaveError as SaveError,
+    )
+    from fleche_like.errors import (
+        SchemaError as SchemaError,
+    )
+    from fleche_like.errors import (
+        SchemaOutdated as SchemaOutdated,
+    )
+    from fleche_like.errors import (
+        SchemaTooNew as SchemaTooNew,
+    )
+    from fleche_like.errors import (
+        SeveralCallsMatch as SeveralCallsMatch,
+    )
+    from fleche_like.errors import (
+        UncachableFunction as UncachableFunction,
+    )
+    from fleche_like.errors import (
+        UnknownCodec as UnknownCodec,
+    )
+    from fleche_like.errors import (
+        UnknownFormat as UnknownFormat,
     )
     from fleche_like.hashing import (
         DIGEST_LENGTH as DIGEST_LENGTH,
@@ -121,14 +187,36 @@ _HOMES = {
     "config": ("open_cache",),
     "errors": (
         "AmbiguousDigestError",
+        "BackendUnavailable",
         "CacheNotFound",
+        "CodecError",
+        "ConfigError",
+        "DamagedEnvelope",
+        "DatabaseDamaged",
+        "DatabaseError",
+        "DecodeError",
+        "EncodeError",
         "FlecheError",
         "FlecheWarning",
         "Indigestible",
+        "InvalidDigest",
+        "InvalidKey",
         "KeyNotFound",
+        "LargeCaptureWarning",
+        "MissingExtra",
+        "NoCallMatches",
         "NotCached",
         "NotCachedWarning",
+        "QueryError",
+        "ReadOnlyError",
         "SaveError",
+        "SchemaError",
+        "SchemaOutdated",
+        "SchemaTooNew",
+        "SeveralCallsMatch",
+        "UncachableFunction",
+        "UnknownCodec",
+        "UnknownFormat",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
     "memo": ("current_cache", "memoize", "set_cache", "use_cache"),

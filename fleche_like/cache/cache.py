@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, overload
 
 from fleche_like.cache.abilities import (
     SupportsClose,
@@ -268,13 +268,20 @@ class Cache(OperationContext):
         """
         return self.calls.expand(key)
 
-    def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Digest | tuple[Digest, ...]:
+    @overload
+    def shrink(self, key: Digest | str, /) -> Digest: ...
+    @overload
+    def shrink(
+        self, key: Digest | str, second: Digest | str, /, *keys: Digest | str
+    ) -> tuple[Digest, ...]: ...
+
+    def shrink(self, /, *keys: Digest | str) -> Digest | tuple[Digest, ...]:
         """Return the shortest prefix that names each call alone; a tuple for several keys.
 
         Raises:
             KeyError: a call is not stored.
         """
-        return self.calls.shrink(key, *keys)
+        return self.calls.shrink(*keys)
 
     def shrink_keys(self, keys: Sequence[Digest]) -> Sequence[Digest]:
         """Return a short key for each key, in their order, as one batch."""

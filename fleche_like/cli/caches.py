@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 from fleche_like.cache import Cache
-from fleche_like.config import default_folder, open_cache
-from fleche_like.config.opening import INDEX_FILE
+from fleche_like.config import default_folder, index_of, open_cache
 from fleche_like.errors import CacheNotFound, ConfigError
 
 
@@ -27,22 +25,17 @@ def open_existing(target: str | None) -> Cache:
     return open_cache(_named(target), read_only=True, mmap=True, memory_bytes=0)
 
 
-def index_url(target: str | None) -> str:
-    """Return the SQLAlchemy URL of a cache's index, whatever its schema.
+def existing_index(target: str | None) -> str | Path:
+    """Return the file or URL of a cache's index, whatever its schema.
 
     Raises:
         CacheNotFound: there is none.
         ConfigError: the target has no index of its own.
     """
-    text = _named(target)
-    if text.startswith("memory:"):
-        raise ConfigError("a cache in memory has no index to look after", source="--cache")
-    if "://" in text:
-        return text
-    file = Path(text).expanduser().absolute() / INDEX_FILE
-    if not file.exists():
-        raise CacheNotFound(f"there is no cache in {file.parent}", url=str(file.parent))
-    return f"sqlite:///{quote(str(file))}"
+    place = index_of(_named(target))
+    if isinstance(place, Path) and not place.exists():
+        raise CacheNotFound(f"there is no cache in {place.parent}", url=str(place.parent))
+    return place
 
 
 def _named(target: str | None) -> str:

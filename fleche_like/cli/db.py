@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 from fleche_like import index
-from fleche_like.cli.caches import index_url
+from fleche_like.cli.caches import existing_index
 from fleche_like.cli.exits import Exit
 from fleche_like.cli.output import print_json
 from fleche_like.cli.tables import print_table
@@ -41,14 +42,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _current(args: argparse.Namespace) -> int:
-    url = index_url(args.cache)
-    found, newest = _revision(url), _newest()
+    place = existing_index(args.cache)
+    found, newest = _revision(place), _newest()
     if args.json:
-        print_json({"index": redact(url), "revision": found, "newest": newest})
+        print_json({"index": redact(str(place)), "revision": found, "newest": newest})
     elif found is not None:
         print(found, "(newest)" if found == newest else f"(the newest is {newest})")
     if found is None:
-        print(f"no index in {printable(redact(url))}", file=sys.stderr)
+        print(f"no index in {printable(redact(str(place)))}", file=sys.stderr)
         return Exit.NOTHING
     return Exit.OK
 
@@ -63,12 +64,12 @@ def _history(args: argparse.Namespace) -> int:
 
 
 def _upgrade(args: argparse.Namespace) -> int:
-    url = index_url(args.cache)
-    before = _revision(url)
-    index.upgrade(url)
-    after = _revision(url)
+    place = existing_index(args.cache)
+    before = _revision(place)
+    index.upgrade(place)
+    after = _revision(place)
     if args.json:
-        print_json({"index": redact(url), "before": before, "after": after})
+        print_json({"index": redact(str(place)), "before": before, "after": after})
     elif before == after:
         print(f"{after}: nothing to do")
     else:
@@ -76,8 +77,8 @@ def _upgrade(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _revision(url: str) -> str | None:
-    with closing(Database(url, read_only=True)) as database:
+def _revision(place: str | Path) -> str | None:
+    with closing(Database(place, read_only=True)) as database:
         return index.current(database)
 
 

@@ -72,6 +72,19 @@ def open_cache(
     return _embedded(folder, inline_bytes, mmap, database_options, **common)
 
 
+def index_of(target: str | os.PathLike[str]) -> str | Path:
+    """Return where the index of a cache is: the file of an embedded one, else the URL it has.
+
+    Raises:
+        ConfigError: the target makes no sense, or has no index that outlives this process.
+    """
+    text = os.fspath(target)
+    kind = _kind(text)
+    if kind == "memory":
+        raise ConfigError("a cache in memory has no index of its own", source="open_cache")
+    return text if kind == "server" else _folder(text) / INDEX_FILE
+
+
 def _kind(target: str) -> Literal["memory", "folder", "server"]:
     if target.startswith("memory:"):
         return "memory"
@@ -80,13 +93,17 @@ def _kind(target: str) -> Literal["memory", "folder", "server"]:
     return "folder"
 
 
-def _existing(target: str, *, read_only: bool) -> Path:
-    """Return the folder of an embedded cache, made (for its owner alone) unless read-only."""
+def _folder(target: str) -> Path:
     if not target:
         raise ConfigError("a cache needs a folder or a URL, not ''", source="open_cache")
     if target.startswith("file:"):
         target = urllib.request.url2pathname(urllib.parse.urlsplit(target).path)
-    folder = Path(target).expanduser().absolute()
+    return Path(target).expanduser().absolute()
+
+
+def _existing(target: str, *, read_only: bool) -> Path:
+    """Return the folder of an embedded cache, made (for its owner alone) unless read-only."""
+    folder = _folder(target)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; a cache is a folder", source="open_cache")
     if read_only and not (folder / INDEX_FILE).exists():
@@ -115,7 +132,7 @@ def _embedded(
     from fleche_like.database import Database
     from fleche_like.index import SqlCallStorage
 
-    database = Database(f"sqlite:///{folder / INDEX_FILE}", **database_options)
+    database = Database(folder / INDEX_FILE, **database_options)
     calls = SqlCallStorage(database, read_only=database.read_only)
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)

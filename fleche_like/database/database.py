@@ -36,7 +36,7 @@ class Database:
     """A database that blobs and the index share, so that they can commit together.
 
     Args:
-        url: any SQLAlchemy URL; ``sqlite:///file`` is created if absent, ``sqlite://`` lives in
+        url: any SQLAlchemy URL, or the path of a SQLite file; ``sqlite:///file`` is created if absent, ``sqlite://`` lives in
             memory and in this object alone. A relative path is made absolute now.
         read_only: refuse every write, and the creation of a file.
         durability: ``"process"``: commits survive the death of the process; ``"power"``: each is
@@ -61,7 +61,7 @@ class Database:
 
     def __init__(
         self,
-        url: str,
+        url: str | Path,
         *,
         read_only: bool = False,
         durability: Durability = "process",
@@ -455,7 +455,9 @@ def _without_secrets(url: URL) -> URL:
     return url._replace(password=None).difference_update_query(secret)
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str | Path) -> URL:
+    if isinstance(url, Path):  # whatever characters its name is made of
+        return URL.create("sqlite", database=str(url))
     try:
         parsed = make_url(url)
         parsed.get_dialect()

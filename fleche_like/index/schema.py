@@ -83,7 +83,7 @@ def ensure(database: Database) -> None:
         _upgrade_file(database, found)
 
 
-def upgrade(url: str | Database, target: str = "head") -> None:
+def upgrade(url: str | Path | Database, target: str = "head") -> None:
     """Bring a database to a later revision; nothing happens if it is there.
 
     Raises:
@@ -99,7 +99,7 @@ def upgrade(url: str | Database, target: str = "head") -> None:
             _upgrade_file(database, found, target)
 
 
-def downgrade(url: str | Database, target: str) -> None:
+def downgrade(url: str | Path | Database, target: str) -> None:
     """Bring a database back to an earlier revision (``"base"``: to no index; blobs stay)."""
     with _opened(url) as database:
         _refuse_newer(database, revision(database))
@@ -107,7 +107,7 @@ def downgrade(url: str | Database, target: str) -> None:
             _alembic("downgrade", connection, target)
 
 
-def current(url: str | Database) -> str | None:
+def current(url: str | Path | Database) -> str | None:
     """Return the revision of a database; ``None`` if it has no index."""
     with _opened(url) as database:
         return revision(database)
@@ -121,7 +121,7 @@ def history() -> list[tuple[str, str]]:
     return [(script.revision, script.doc) for script in reversed(list(scripts))]
 
 
-def check(url: str | Database) -> list[Any]:
+def check(url: str | Path | Database) -> list[Any]:
     """Return the differences between a database and what we need; empty if there are none."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -132,7 +132,7 @@ def check(url: str | Database) -> list[Any]:
         return list(compare_metadata(context, target_metadata()))  # type: ignore[arg-type]
 
 
-def _opened(url: str | Database) -> contextlib.AbstractContextManager[Database]:
+def _opened(url: str | Path | Database) -> contextlib.AbstractContextManager[Database]:
     if isinstance(url, Database):
         return contextlib.nullcontext(url)
     return contextlib.closing(Database(url))
