@@ -205,7 +205,10 @@ def _has_version_table(database: Database) -> bool:
         tables = sa.text("SELECT 1 FROM sqlite_master WHERE name = :name").columns(sa.column("1"))
         found = database.prepare(tables.bindparams(sa.bindparam("name")), ("name",))
         return database.read_one(found, (VERSION_TABLE,)) is not None
-    return sa.inspect(database.engine).has_table(VERSION_TABLE)
+    try:
+        return sa.inspect(database.engine).has_table(VERSION_TABLE)
+    except sa.exc.DBAPIError as error:  # a server that is not there, say
+        raise DatabaseError(f"{error.orig} ({database.url})", url=database.url) from None
 
 
 def _alembic(action: str, connection: sa.Connection, target: str) -> None:
