@@ -8,6 +8,8 @@
 :mod:`.memory`        the memory of this process
 :mod:`.database`      a table of any SQL database
 :mod:`.tiered`        small payloads here, large ones there
+:mod:`.paths`         the contract of storages by path
+:mod:`.storages`      storages by path, over any of these
 ====================  ========================================================================
 
 ``DatabaseBackend`` is imported with SQLAlchemy when it is first asked for.
@@ -22,7 +24,9 @@ from fleche_like.backends.base import (
     ByteBackend,
     StorageBackend,
     StorageStat,
+    SupportsAppend,
     SupportsBatch,
+    SupportsEmptyContainers,
     SupportsMap,
     SupportsOpen,
     SupportsParts,
@@ -34,20 +38,35 @@ from fleche_like.backends.base import (
 from fleche_like.backends.keys import normalise
 from fleche_like.backends.local import LocalBackend
 from fleche_like.backends.memory import MemoryBackend
+from fleche_like.backends.paths import AsyncStorage, Storage
+from fleche_like.backends.storages import (
+    DatabaseStorage,
+    LocalStorage,
+    MemoryStorage,
+    PathStorage,
+)
 from fleche_like.backends.tiered import TieredBackend
 
 if TYPE_CHECKING:
     from fleche_like.backends.database import DatabaseBackend
 
 __all__ = [
+    "AsyncStorage",
     "Buffer",
     "ByteBackend",
     "DatabaseBackend",
+    "DatabaseStorage",
     "LocalBackend",
+    "LocalStorage",
     "MemoryBackend",
+    "MemoryStorage",
+    "PathStorage",
+    "Storage",
     "StorageBackend",
     "StorageStat",
+    "SupportsAppend",
     "SupportsBatch",
+    "SupportsEmptyContainers",
     "SupportsMap",
     "SupportsOpen",
     "SupportsParts",

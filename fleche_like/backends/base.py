@@ -5,7 +5,7 @@ is a container, which means whole names: ``g`` holds ``g/x``, never ``g.bin`` no
 know nothing of digests, codecs or shards.
 
 Path-level storages (files read and written by path) are faces over these backends and have their
-own protocols; they live beside this module.
+own protocols, in :mod:`.paths`.
 """
 
 from __future__ import annotations
@@ -156,6 +156,28 @@ class SupportsBatch(Protocol):
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         """Store many keys; each is atomic, and all of them if the backend has transactions."""
+
+
+@runtime_checkable
+class SupportsAppend(Protocol):
+    """Can add to what is stored without reading and writing all of it in the caller."""
+
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        """Put ``data`` behind what is stored under ``key``, or store it if nothing is.
+
+        Small records (up to 4 KB) of several threads and processes are never mixed or lost.
+
+        Raises:
+            InvalidKey, OSError: as ``put_bytes``.
+        """
+
+
+@runtime_checkable
+class SupportsEmptyContainers(Protocol):
+    """Keeps containers apart from keys, so that one may be left with nothing in it."""
+
+    def remove_empty(self, prefix: str) -> None:
+        """Remove a container if nothing is in it; silent otherwise, and for the root."""
 
 
 @runtime_checkable

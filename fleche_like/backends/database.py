@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from fleche_like.backends.abilities import check_range
 from fleche_like.backends.base import Buffer, StorageStat
 from fleche_like.backends.keys import MAX_KEY_BYTES, normalise, normalise_name, normalise_prefix
 from fleche_like.database import Database
@@ -42,6 +43,7 @@ blobs: Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
+_MAX_BYTES: Final = 2**30  # of one blob, in any of these databases
 _PAGE: Final = 500
 _BATCH: Final = 100
 
@@ -94,6 +96,9 @@ class DatabaseBackend:
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
         self.put_bytes(key, b"".join(parts))
 
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        self.database.write(self._append, (normalise_name(key), data, time.time()))
+
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         now = time.time()
         rows = [(normalise_name(key), data, now) for key, data in items]
@@ -102,8 +107,7 @@ class DatabaseBackend:
     def get_bytes(self, key: str) -> bytes:
         row = self.database.read_one(self._get, (normalise(key),))
         if row is None:
-            message = f"nothing is stored under {key!r} in {self.url}"
-            raise KeyNotFound(message, key=key, url=self.url)
+            raise self._absent(key)
         return bytes(row[0])  # what it is already, with most drivers
 
     def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -114,6 +118,15 @@ class DatabaseBackend:
             rows = self.database.read(self._get_batch, names)
             found = {name: bytes(data) for name, data in rows}
             yield from ((key, found[name]) for key, name in batch.items() if name in found)
+
+    def read_range(self, key: str, offset: int, length: int | None = None) -> bytes:
+        check_range(offset, length)
+        first = min(offset, _MAX_BYTES) + 1
+        count = _MAX_BYTES if length is None else min(length, _MAX_BYTES)
+        row = self.database.read_one(self._range, (first, count, normalise(key)))
+        if row is None:
+            raise self._absent(key)
+        return bytes(row[0] or b"")  # SQLite: a part of nothing is NULL
 
     def stat(self, key: str) -> StorageStat | None:
         row = self.database.read_one(self._stat, (normalise(key),))
@@ -143,6 +156,10 @@ class DatabaseBackend:
     def close(self) -> None:
         if self._owned:
             self.database.close()
+
+    def _absent(self, key: str) -> KeyNotFound:
+        message = f"nothing is stored under {key!r} in {self.url}"
+        return KeyNotFound(message, key=key, url=self.url)
 
     def _keys(self, container: str) -> Iterator[str]:
         start, end = _range(container)
@@ -181,7 +198,13 @@ class DatabaseBackend:
         self._exists = prepare(sa.select(sa.literal_column("1")).where(key == stored), ["key"])
         size = sa.func.length(data)
         self._stat = prepare(sa.select(size, blobs.c.mtime).where(key == stored), ["key"])
-        self._put = prepare(_upsert(self.database.dialect), ["key", "data", "mtime"])
+        columns = ["key", "data", "mtime"]
+        part = sa.func.substr(
+            data, sa.bindparam("first", type_=sa.Integer), sa.bindparam("length", type_=sa.Integer)
+        )
+        self._range = prepare(sa.select(part).where(key == stored), ["first", "length", "key"])
+        self._put = prepare(_upsert(self.database.dialect), columns)
+        self._append = prepare(_upsert(self.database.dialect, append=True), columns)
         self._delete = prepare(sa.delete(blobs).where(key == stored), ["key"])
         self._delete_range = prepare(sa.delete(blobs).where(inside), ["start", "end"])
         page = sa.select(key).where(inside).order_by(key)
@@ -198,16 +221,20 @@ def _range(container: str) -> tuple[str, str]:
     return container, container[:-1] + _BEHIND_SLASH if container else _BEHIND_ALL
 
 
-def _upsert(dialect: str) -> Any:
+def _upsert(dialect: str, *, append: bool = False) -> Any:
     row: dict[str, sa.BindParameter[Any]] = {
         name: sa.bindparam(name) for name in ("key", "data", "mtime")
     }
     if dialect in _MYSQL:
         into = mysql.insert(blobs).values(row)
-        return into.on_duplicate_key_update(data=into.inserted.data, mtime=into.inserted.mtime)
+        new = into.inserted
+        data = sa.func.concat(blobs.c.data, new.data) if append else new.data
+        return into.on_duplicate_key_update(data=data, mtime=new.mtime)
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement = insert(blobs).values(row)
-    return statement.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"data": statement.excluded.data, "mtime": statement.excluded.mtime},
-    )
+    excluded = statement.excluded
+    joined: sa.ColumnElement[Any] = blobs.c.data.op("||")(excluded.data)
+    if dialect == "sqlite":  # where || makes text of whatever it joins, byte by byte
+        joined = sa.cast(joined, sa.LargeBinary())
+    changes = {"data": joined if append else excluded.data, "mtime": excluded.mtime}
+    return statement.on_conflict_do_update(index_elements=["key"], set_=changes)

@@ -130,7 +130,7 @@ def remove_folder(path: str, *, keep: bool) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(entry.path)
     if not keep:
-        _remove_empty(path)
+        remove_if_empty(path)
 
 
 def remove_empty_folders(path: str) -> None:
@@ -139,7 +139,7 @@ def remove_empty_folders(path: str) -> None:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 remove_empty_folders(entry.path)
-    _remove_empty(path)
+    remove_if_empty(path)
 
 
 def sweep_folder(path: str, older_than_s: float) -> int:
@@ -181,7 +181,8 @@ def _remove_old(entry: os.DirEntry[str], limit: float) -> int:
     return 0
 
 
-def _remove_empty(path: str) -> None:
+def remove_if_empty(path: str) -> None:
+    """Remove a folder; silent if there is none, or something is in it."""
     try:
         os.rmdir(path)
     except OSError as error:

@@ -8,17 +8,19 @@ import mmap
 import os
 import stat as modes
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
 from fleche_like.backends.abilities import check_range
+from fleche_like.backends.appending import append_to_file
 from fleche_like.backends.base import Buffer, StorageStat
 from fleche_like.backends.folders import (
     Folders,
     list_folder,
     remove_empty_folders,
     remove_folder,
+    remove_if_empty,
     sweep_folder,
 )
 from fleche_like.backends.keys import normalise, normalise_name, normalise_prefix
@@ -89,17 +91,22 @@ class LocalBackend:
         self.put_parts(key, (data,))
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
-        name = normalise_name(key)
-        path = self._path(name)
+        self._write(key, lambda path: write_and_replace(path, parts, self._folders))
+
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        self._write(key, lambda path: append_to_file(path, data, self._folders))
+
+    def _write(self, key: str, write: Callable[[str], None]) -> None:
+        path = self._path(normalise_name(key))
         if os.path.islink(path):
             raise self._is_link(key)
         try:
             try:
-                write_and_replace(path, parts, self._folders)
+                write(path)
             except IsADirectoryError:
                 # A container whose keys are gone is nothing to anybody, and makes room.
                 remove_empty_folders(path)
-                write_and_replace(path, parts, self._folders)
+                write(path)
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
             raise self._in_the_way(key) from error
         except FileNotFoundError as error:
@@ -173,6 +180,14 @@ class LocalBackend:
             raise self._in_the_way(prefix) from error
         except FileNotFoundError as error:
             raise self._gone(prefix) from error
+
+    def remove_empty(self, prefix: str) -> None:
+        container = normalise_prefix(prefix)
+        path = self._path(container)
+        self._require_root(prefix)
+        if container:
+            with contextlib.suppress(NotADirectoryError):
+                remove_if_empty(path.rstrip("/"))
 
     def sweep(self, *, older_than_s: float = 3600.0) -> int:
         return sweep_folder(self._path(""), older_than_s)

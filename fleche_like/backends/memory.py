@@ -59,6 +59,11 @@ class MemoryBackend:
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
         self.put_bytes(key, b"".join(parts))
 
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        key = normalise_name(key)
+        with self._lock:
+            self._put(key, self._data.get(key, b"") + data)
+
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), bytes(data)) for key, data in items]
         with self._lock:

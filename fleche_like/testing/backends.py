@@ -1,4 +1,6 @@
-"""The contract of byte backends as tests: subclass, say how to make one, and run pytest::
+"""The contract of byte backends as tests: subclass, say how to make one, and run pytest.
+
+::
 
     class TestMine(ByteBackendConformance):
         def make(self, folder):
