@@ -22,7 +22,7 @@ from fleche_like.database.prepare import Parameters, Prepared, Row
 from fleche_like.database.servers import ServerDriver
 from fleche_like.database.sqlite import Durability, SqliteDriver, borrowed
 from fleche_like.database.stream import Stream
-from fleche_like.database.unit import Level, Unit
+from fleche_like.database.unit import Unit
 from fleche_like.errors import ConfigError, DatabaseError, ReadOnlyError
 from fleche_like.support.redact import redact
 
@@ -36,8 +36,9 @@ class Database:
     """A database that blobs and the index share, so that they can commit together.
 
     Args:
-        url: any SQLAlchemy URL, or the path of a SQLite file; ``sqlite:///file`` is created if absent, ``sqlite://`` lives in
-            memory and in this object alone. A relative path is made absolute now.
+        url: any SQLAlchemy URL, or the path of a SQLite file; ``sqlite:///file`` is created if
+            absent, ``sqlite://`` lives in memory and in this object alone. A relative path is made
+            absolute now.
         read_only: refuse every write, and the creation of a file.
         durability: ``"process"``: commits survive the death of the process; ``"power"``: each is
             synced. SQLite only; servers have settings of their own.
@@ -134,11 +135,12 @@ class Database:
         """Commit what this thread writes inside together, or nothing of it.
 
         The transaction begins at the first write: what is read or prepared before that holds no
-        lock. Blocks nest; an inner block that raises undoes its own writes, and if the error is
-        caught the outer ones go on.
+        lock. Blocks nest; once something was written, an inner block that raises undoes the whole,
+        even if the error is caught on the way out.
 
         Raises:
-            DatabaseError: another writer held the database for ``timeout_s``.
+            DatabaseError: another writer held the database for ``timeout_s``; or the error of an
+                inner block was caught: all is undone then, and this says so.
         """
         thread = get_ident()
         unit = self._units.get(thread)
@@ -152,7 +154,9 @@ class Database:
         except BaseException:
             self._end(unit, thread, commit=False)
             raise
-        self._end(unit, thread, commit=True)
+        self._end(unit, thread, commit=unit.doom is None)
+        if unit.doom is not None:
+            raise self._doomed(unit.doom) from unit.doom
 
     def after_commit(
         self, call: Callable[[], None], undone: Callable[[], object] | None = None
@@ -161,15 +165,15 @@ class Database:
 
         Args:
             call: called after the commit.
-            undone: called instead if the block that this was said in was rolled back.
+            undone: called instead if what this thread is writing was rolled back.
         """
         unit = self._units.get(get_ident())
         if unit is None:
             call()
             return
-        unit.levels[-1].committed.append(call)
+        unit.committed.append(call)
         if undone is not None:
-            unit.levels[-1].undone.append(undone)
+            unit.undone.append(undone)
 
     def in_transaction(self) -> bool:
         """Whether this thread is inside :meth:`transaction`."""
@@ -296,14 +300,12 @@ class Database:
         return None if unit is None else unit.connection
 
     def _begun(self, unit: Unit) -> Connection:
+        if unit.doom is not None:
+            raise self._doomed(unit.doom) from unit.doom
         if unit.connection is None:
             self._begin(unit)
         elif not self._driver.in_transaction(unit.connection):
             raise DatabaseError(f"the database ended the transaction ({self.url})", url=self.url)
-        if len(unit.levels) > 1:
-            for depth in unit.unmarked():
-                self._run(self._driver.all, unit.connection, f"SAVEPOINT level_{depth}", ())
-                unit.levels[depth].marked = True
         return unit.connection
 
     def _begin(self, unit: Unit) -> None:
@@ -323,15 +325,23 @@ class Database:
 
     def _end(self, unit: Unit, thread: int, *, commit: bool) -> None:
         del self._units[thread]
-        outermost = unit.levels[0]
         try:
             if unit.connection is not None:
                 self._finish(unit.connection, commit=commit)
         except BaseException:
-            outermost.rolled_back()
+            unit.rolled_back()
             raise
-        for call in outermost.committed if commit else outermost.undone:
+        if not commit:
+            unit.rolled_back()
+            return
+        for call in unit.committed:
             call()
+
+    def _doomed(self, doom: BaseException) -> DatabaseError:
+        return DatabaseError(
+            f"the transaction was undone, since a block inside it failed: {doom!r} ({self.url})",
+            url=self.url,
+        )
 
     def _finish(self, connection: Connection, *, commit: bool) -> None:
         try:
@@ -349,22 +359,15 @@ class Database:
 
     @contextlib.contextmanager
     def _nested(self, unit: Unit) -> Iterator[None]:
-        level = Level()
-        unit.levels.append(level)
-        depth = len(unit.levels) - 1
+        before = len(unit.committed), len(unit.undone)
         try:
             yield
-        except BaseException:
-            unit.levels.pop()
-            if level.marked and self._driver.in_transaction(unit.connection):
-                self._run(self._driver.all, unit.connection, f"ROLLBACK TO level_{depth}", ())
-            level.rolled_back()
+        except BaseException as error:
+            if unit.connection is None:
+                unit.rolled_back(*before)  # nothing was written: the others may go on
+            elif unit.doom is None:
+                unit.doom = error
             raise
-        unit.levels.pop()
-        if level.marked:
-            self._run(self._driver.all, unit.connection, f"RELEASE SAVEPOINT level_{depth}", ())
-        unit.levels[-1].committed.extend(level.committed)
-        unit.levels[-1].undone.extend(level.undone)
 
     def _write_alone(self, action: Callable[[Connection], list[Row]]) -> list[Row]:
         self._queue_to_write()

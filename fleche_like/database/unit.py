@@ -7,43 +7,37 @@ from collections.abc import Callable
 from fleche_like.database.driver import Connection
 
 
-class Level:
-    """One nested block of a unit.
-
-    Attributes:
-        marked: whether its savepoint has been set; that happens at the block's first write.
-        committed: what to call when the whole unit has committed.
-        undone: what to call when the block was rolled back.
-    """
-
-    __slots__ = ("committed", "marked", "undone")
-
-    def __init__(self) -> None:
-        self.marked = False
-        self.committed: list[Callable[[], None]] = []
-        self.undone: list[Callable[[], object]] = []
-
-    def rolled_back(self) -> None:
-        """Call what waits for a rollback."""
-        for call in self.undone:
-            call()
-
-
 class Unit:
     """The open transaction of a thread.
+
+    Blocks nest without savepoints, which would cost a quarter of a small transaction: a nested
+    block that fails after something was written dooms the whole unit.
 
     Attributes:
         connection: what the transaction runs on; ``None`` until the first write, so that reading
             and preparing hold no lock.
-        levels: the open blocks, outermost first.
+        doom: the error of a nested block that failed; nothing of the unit can commit any more.
+        committed: what to call when the unit has committed.
+        undone: what to call when it was rolled back.
     """
 
-    __slots__ = ("connection", "levels")
+    __slots__ = ("committed", "connection", "doom", "undone")
 
     def __init__(self) -> None:
         self.connection: Connection | None = None
-        self.levels = [Level()]
+        self.doom: BaseException | None = None
+        self.committed: list[Callable[[], None]] = []
+        self.undone: list[Callable[[], object]] = []
 
-    def unmarked(self) -> list[int]:
-        """Return the depths of nested blocks that still lack their savepoint."""
-        return [depth for depth, level in enumerate(self.levels) if depth and not level.marked]
+    def rolled_back(self, committed: int = 0, undone: int = 0) -> None:
+        """Forget what waits for the commit, and call what waits for a rollback.
+
+        Args:
+            committed: so many were there before the block that failed, and stay.
+            undone: the same of the others.
+        """
+        del self.committed[committed:]
+        calls = self.undone[undone:]
+        del self.undone[undone:]
+        for call in calls:
+            call()

@@ -103,17 +103,51 @@ def test_an_exception_rolls_everything_back(things):
     assert not things.database.in_transaction()
 
 
-def test_an_inner_block_that_fails_undoes_its_own_writes_alone(things):
-    with things.database.transaction():
-        things.add(1)
-        with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
-            things.add(2)
-            with things.database.transaction():
-                things.add(3)
-            raise ZeroDivisionError
+def test_an_inner_block_that_fails_undoes_the_whole_even_if_its_error_is_caught(things):
+    def write() -> None:
         with things.database.transaction():
-            things.add(4)
-    assert things.ids() == [1, 4]
+            things.add(1)
+            with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
+                things.add(2)
+                raise ZeroDivisionError
+            assert things.ids() == [1, 2]
+
+    with pytest.raises(DatabaseError, match="ZeroDivisionError") as caught:
+        write()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert things.ids() == []
+    things.add(3)
+    assert things.ids() == [3]
+
+
+def test_nothing_is_written_any_more_after_an_inner_block_failed(things):
+    def write() -> None:
+        with things.database.transaction():
+            things.add(1)
+            with pytest.raises(ZeroDivisionError), things.database.transaction():
+                raise ZeroDivisionError
+            with pytest.raises(DatabaseError, match="undone"):
+                things.add(2)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write()
+    assert things.ids() == []
+
+
+def test_an_inner_block_that_fails_before_anything_was_written_harms_nobody(things):
+    called = []
+    with things.database.transaction():
+        things.database.after_commit(lambda: called.append("outer"))
+        with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
+            things.database.after_commit(
+                lambda: called.append("never"), lambda: called.append("undone")
+            )
+            raise ZeroDivisionError
+        assert called == ["undone"]
+        things.add(1)
+    assert called == ["undone", "outer"]
+    assert things.ids() == [1]
 
 
 def test_callbacks_run_after_the_commit_and_not_after_a_rollback(things):
@@ -122,13 +156,18 @@ def test_callbacks_run_after_the_commit_and_not_after_a_rollback(things):
     with things.database.transaction():
         things.add(1)
         things.database.after_commit(lambda: called.append("outer"))
-        with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
-            things.database.after_commit(lambda: called.append("never"))
-            raise ZeroDivisionError
         with things.database.transaction():
             things.database.after_commit(lambda: called.append("inner"))
         assert called == ["at once"]
     assert called == ["at once", "outer", "inner"]
+    with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
+        things.add(2)
+        with things.database.transaction():
+            things.database.after_commit(
+                lambda: called.append("never"), lambda: called.append("undone")
+            )
+        raise ZeroDivisionError
+    assert called == ["at once", "outer", "inner", "undone"]
 
 
 def test_nothing_is_locked_before_the_first_write(file_things):
