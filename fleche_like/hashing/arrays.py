@@ -1,23 +1,25 @@
 """NumPy: arrays are nodes, hashed in place where they are contiguous; scalars are inline.
 
 An array's preimage is the kind, ``(dtype, shape)``, and then its elements in C order as they lie in
-memory. Memory maps count as plain arrays; other subclasses carry their name.
+the memory of a little-endian machine, where a native array is spelt ``<f8`` and one of swapped bytes
+``>f8``; a big-endian machine swaps spelling and bytes, so that native arrays agree. Memory maps count as plain arrays; other subclasses carry their name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from typing import Any
 
 import numpy as np
 from xxhash import xxh3_128
 
-from fleche_like.hashing import bulk, encoder, tags
+from fleche_like.hashing import bulk, encoder, layout, tags
 from fleche_like.hashing.branch import Branch, Handler, Made, group, item, kind, node
 from fleche_like.hashing.instances import extra_state
 from fleche_like.hashing.names import object_head, type_names
 
-_BLOCK_BYTES = 8 << 20
+_BIG_ENDIAN = sys.byteorder == "big"
+_SWAPPED = {"<": ">", ">": "<", "|": "|", "=": "="}
 _X87_DIGITS = 63
 _X87_BYTES = 10
 
@@ -48,7 +50,7 @@ def array(value: Any) -> Made:
 def _plain(value: Any) -> Made:
     dtype = value.dtype
     if dtype.kind in _SIMPLE_KINDS and not dtype.hasobject:
-        header = (dtype.str, tuple(value.shape))
+        header = (spelling(dtype), tuple(value.shape))
         return tags.NODE + _hash_raw(header, value)
     if dtype.kind in "gGfc":
         return _extended(value)
@@ -68,9 +70,9 @@ def _extended(value: Any) -> Made:
     """Floats; of an 80-bit float only ten of its sixteen bytes are the number."""
     size = value.dtype.itemsize // (2 if value.dtype.kind == "c" else 1)
     if size <= 8 or np.finfo(value.dtype).nmant != _X87_DIGITS:
-        return tags.NODE + _hash_raw((value.dtype.str, tuple(value.shape)), value)
+        return tags.NODE + _hash_raw((spelling(value.dtype), tuple(value.shape)), value)
     raw = np.ascontiguousarray(value).view(np.uint8).reshape(-1, size)[:, :_X87_BYTES]
-    header = (value.dtype.str, tuple(value.shape))
+    header = (spelling(value.dtype), tuple(value.shape))
     return tags.NODE + _hash_raw(header, raw)
 
 
@@ -113,49 +115,24 @@ def _subclass(value: Any) -> Branch:
 
 def _hash_raw(header: Any, value: Any) -> bytes:
     state = xxh3_128(_ARRAY_HEAD + encoder.encode(header))
-    for block in _blocks(value):
+    for block in layout.blocks(value):
         # Datetimes and fields refuse to export a buffer; their bytes do not.
-        state.update(block.reshape(-1).view(np.uint8) if block.size else b"")
+        state.update(_portable(block).reshape(-1).view(np.uint8) if block.size else b"")
     return state.digest()
 
 
+def _portable(value: Any) -> Any:
+    """Return elements as a little-endian machine holds them."""
+    return value.byteswap() if _BIG_ENDIAN else value
+
+
+def spelling(dtype: Any) -> str:
+    """Return NumPy's code of a simple dtype; ``<`` is native and ``>`` swapped on every machine."""
+    code = str(dtype.str)
+    return _SWAPPED[code[0]] + code[1:] if _BIG_ENDIAN else code
+
+
 _ARRAY_HEAD = tags.PREIMAGE + bulk.scalar("numpy.ndarray")
-
-
-def _blocks(value: Any) -> Iterator[Any]:
-    """Yield an array in C order: itself if it is contiguous, else in bounded copies."""
-    if value.flags.c_contiguous:
-        yield value
-    elif value[0].nbytes > _BLOCK_BYTES:
-        for part in value:
-            yield from _blocks(part)
-    else:
-        yield from _copies(value)
-
-
-def _copies(value: Any) -> Iterator[Any]:
-    rows = max(1, _BLOCK_BYTES // max(1, value[0].nbytes))
-    block = np.empty((min(rows, len(value)), *value.shape[1:]), value.dtype)
-    step = _tile(value)
-    for start in range(0, len(value), rows):
-        source = value[start : start + rows]
-        target = block[: len(source)]
-        for column in range(0, value.shape[-1], step):
-            tile = (..., slice(column, column + step))
-            np.copyto(target[tile], source[tile])
-        yield target
-
-
-def _tile(value: Any) -> int:
-    """Return how many elements of the last axis to copy at a time.
-
-    Where that axis has the longest stride each element lies on a page of its own, and a copy in
-    one go misses the translation buffer at every step: tiles are 2 to 5 times as fast.
-    """
-    if value.ndim == 1 or abs(value.strides[-1]) < max(map(abs, value.strides)):
-        return int(max(1, value.shape[-1]))
-    tile_bytes = 2048 if value.ndim == 2 else 64
-    return max(1, tile_bytes // int(value.itemsize))
 
 
 def _dtype(dtype: Any) -> Any:
@@ -171,7 +148,7 @@ def _dtype(dtype: Any) -> Any:
         return ("shaped", _dtype(base), tuple(shape))
     if dtype.kind == "T":
         return ("string", group((dtype.coerce, getattr(dtype, "na_object", None))))
-    return dtype.str
+    return spelling(dtype)
 
 
 def _title(dtype: Any, name: str) -> Any:
@@ -187,9 +164,9 @@ def _scalar(value: Any) -> Made:
     elif dtype.kind in "VO" or dtype.itemsize > 16 or dtype.char in "gG":
         content = np.asarray(value)
     else:
-        content = value.tobytes()
+        content = _portable(value).tobytes()
     head = object_head(type(value)) if type(value).__module__ != "numpy" else None
-    token = dtype.str if dtype.kind not in "US" else dtype.kind
+    token = spelling(dtype) if dtype.kind not in "US" else dtype.kind
     if head is None:
         return kind("numpy.scalar", (token if dtype.names is None else "V", content))
     return Branch(head, (group((token, content, extra_state(value))),))

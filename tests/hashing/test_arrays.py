@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import given
 from xxhash import xxh3_128
 
 from fleche_like.hashing import arrays as implementation
-from fleche_like.hashing import digest, encode, is_node
+from fleche_like.hashing import digest, encode, is_node, layout
 from fleche_like.testing import strategies
 
 
@@ -44,15 +45,44 @@ def test_an_array_is_its_header_and_its_bytes() -> None:
     assert digest(a) == xxh3_128(preimage).hexdigest()
 
 
-@pytest.mark.parametrize("block", [16, 64, 1000, 5000])
-@pytest.mark.parametrize("shape", [(1000,), (3, 500), (500, 3), (7, 11, 13), (2, 2, 2, 50)])
-def test_copies_in_blocks_give_the_same_digest(
-    monkeypatch: pytest.MonkeyPatch, block: int, shape: Any
+SHAPES = [(1000,), (3, 500), (500, 3), (7, 11, 13), (30, 40, 1), (2, 2, 2, 50), (5, 1, 3, 2, 4)]
+
+
+@pytest.mark.parametrize("slab", [16, 1000, 5000, 1 << 20])
+@pytest.mark.parametrize("tile", [1, 100, 3000])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_copies_in_slabs_and_tiles_give_the_same_digest(
+    monkeypatch: pytest.MonkeyPatch, slab: int, tile: int, shape: Any
 ) -> None:
-    a = np.random.default_rng(0).random(shape)
-    monkeypatch.setattr(implementation, "_BLOCK_BYTES", block)
-    for other in layouts(a):
-        assert digest(other) == digest(a)
+    numbers = np.random.default_rng(0).random(shape)
+    monkeypatch.setattr(layout, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(layout, "_SLAB_BYTES", slab)
+    monkeypatch.setattr(layout, "_TILE_BYTES", tile)
+    monkeypatch.setattr(layout, "_RUN_BYTES", 2 * tile)
+    for a in (numbers, numbers.astype("<f4"), numbers.astype("<M8[s]"), numbers > 0.5):
+        for other in (
+            *layouts(a),
+            *(
+                a.transpose(p).copy().transpose(np.argsort(p))
+                for p in itertools.permutations(range(a.ndim))
+            ),
+        ):
+            assert digest(other) == digest(a)
+
+
+def test_native_arrays_agree_on_machines_of_either_byte_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There, what is native is spelt ``>f8``, and lies in memory that way."""
+    codes = ("f8", "i2", "M8[s]", "c16")
+    numbers = np.arange(6).reshape(2, 3)
+    here = [*(numbers.astype("<" + c) for c in codes), numbers.astype("u1"), np.array(["aé", "b"])]
+    there = [*(numbers.astype(">" + c) for c in codes), here[4], np.array(["aé", "b"], ">U2")]
+    here += [np.dtype("<f4"), np.dtype("<i4,<f8")]
+    there += [np.dtype(">f4"), np.dtype(">i4,>f8")]
+    before = list(map(digest, here))
+    monkeypatch.setattr(implementation, "_BIG_ENDIAN", True)
+    assert list(map(digest, there)) == before
 
 
 def test_large_arrays_are_not_copied() -> None:
