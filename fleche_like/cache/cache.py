@@ -17,7 +17,7 @@ from fleche_like.cache.abilities import (
 )
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import SealedArguments, prepare
-from fleche_like.cache.reading import reader_of
+from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
     Call,
@@ -83,8 +83,11 @@ class Cache(OperationContext):
             self._memory_bytes if known else 0,
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
         )
+        self._read_stored = reader_of(self.values, self.calls)
         # Asked once: isinstance() against a protocol costs more than a whole warm hit.
-        self._read = reader_of(self.values, self.calls)
+        # A context that does nothing would cost a tenth of a hit.
+        without_context = type(self)._operation_context is OperationContext._operation_context
+        self._read: Reader = self._read_stored if without_context else self._read_in_context
         self._lookup_value = lookup_of(self.values)
         self._calls_transaction = transaction_of(self.calls)
         self._values_transaction = transaction_of(self.values)
@@ -118,14 +121,17 @@ class Cache(OperationContext):
         """
         result = self.memory.get(key)
         if result is MISSING:
-            with self._operation_context(key, intent=Intent.READ):
-                result = self._read(key)
+            result = self._read(key)
             if result is MISSING:
                 self.misses += 1
                 return MISSING
             self.memory.put(key, result)
         self.hits += 1
         return result
+
+    def _read_in_context(self, key: Digest) -> Any | Missing:
+        with self._operation_context(key, intent=Intent.READ):
+            return self._read_stored(key)
 
     def contains(self, key: Digest | str) -> bool:
         """Return whether a call is stored under a full or short key.

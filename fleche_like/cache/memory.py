@@ -26,6 +26,9 @@ _ENTRY_OVERHEAD_BYTES: Final = 300
 _LARGEST_SHARE: Final = 8
 """A value larger than this part of the tier would push out everything else."""
 
+_MOST_READ_ONCE: Final = 50_000
+"""Keys that wait for their second reading: some 7 MB."""
+
 _PICKLE: Final = PickleCodec()
 
 
@@ -65,6 +68,7 @@ class MemoryTier:
         self._generation: int | None = None
         self._fresh_until = 0.0
         self._entries: dict[str, _Entry] = {}
+        self._read_once: set[str] = set()
         self._renew_after_fork()
         renew_after_fork(self)
 
@@ -76,6 +80,8 @@ class MemoryTier:
 
     def get(self, key: str) -> Any | Missing:
         """Return the result of a call in memory of its own, or ``MISSING``."""
+        if not self.max_bytes:
+            return MISSING
         now = monotonic()
         if now >= self._fresh_until:
             self._revalidate(now)
@@ -96,7 +102,7 @@ class MemoryTier:
         is filled in from there can be older than the number only if the number was raised
         later, which the next look notices.
         """
-        generation = self._generation_now() if self.max_bytes else None
+        generation = self._generation_now()
         if generation != self._generation:
             self.clear()
             self._generation = generation
@@ -105,10 +111,18 @@ class MemoryTier:
     def put(self, key: str, value: Any) -> None:
         """Keep a result that was just read from storage, after ``get`` had not found it.
 
-        Without such a ``get``, and where it does not fit, it is not kept.
+        Only the second such reading of a key counts: most results are read once, and a copy of
+        each would cost time and push out what is read often. Without a ``get`` before, and where
+        it does not fit, a result is not kept either.
         """
         if self._generation is None:
             return
+        if key not in self._read_once:
+            if len(self._read_once) >= _MOST_READ_ONCE:
+                self._read_once.clear()
+            self._read_once.add(key)
+            return
+        self._read_once.discard(key)
         entry = self._snapshot(value)
         if entry is None or entry.size > self.max_bytes // _LARGEST_SHARE:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleche_like.calls.annotations import Ignored, Required
 from fleche_like.calls.binder import Binder
-from fleche_like.calls.call import RESULT, Call, DigestedCall, PreparedCall
+from fleche_like.calls.call import RESULT, Call, DigestedCall, PreparedCall, digest_arguments
 from fleche_like.calls.expressions import (
     And,
     Comparison,
@@ -19,7 +19,7 @@ from fleche_like.calls.expressions import (
     meta,
     result,
 )
-from fleche_like.calls.key import KeyMaker, Version, call_key
+from fleche_like.calls.key import KeyMaker, Version, call_key, key_maker
 from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.operands import Comparator, Constant, Operand
@@ -58,10 +58,12 @@ __all__ = [
     "Version",
     "arg",
     "call_key",
+    "digest_arguments",
     "flatten",
     "freeze",
     "instant_us",
     "is_scalar",
+    "key_maker",
     "meta",
     "result",
     "scalar_view",

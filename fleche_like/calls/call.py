@@ -59,19 +59,23 @@ class Call:
             Indigestible: an argument has no stable identity.
         """
         maker = key_maker(self.name, self.module, self.version, self.code)
-        return maker.key(_digests(self.arguments).items())
+        return maker.key_of_own(digest_arguments(self.arguments))
 
     def to_lookup_key(self) -> Digest:
         """Return :attr:`key`."""
         return self.key
 
-    def digested(self) -> DigestedCall:
+    def digested(self, digests: dict[str, Digest] | None = None) -> DigestedCall:
         """Return this call sealed: digests of all values as they are now, and a copy of metadata.
+
+        Args:
+            digests: those of the arguments, if they are known already.
 
         Raises:
             Indigestible: an argument or the result has no stable identity.
         """
-        digests = _digests(self.arguments)
+        if digests is None:
+            digests = digest_arguments(self.arguments)
         scalars, views = _comparable(self.arguments)
         result = None
         if self.result is not MISSING:
@@ -183,7 +187,12 @@ class PreparedCall:
         return self.call.with_result(result, metadata)
 
 
-def _digests(arguments: Mapping[str, Any]) -> dict[str, Digest]:
+def digest_arguments(arguments: Mapping[str, Any]) -> dict[str, Digest]:
+    """Return the digests of arguments by name.
+
+    Raises:
+        Indigestible: one has no stable identity; the path begins with ``args['name']``.
+    """
     try:
         return {name: digest(value) for name, value in arguments.items()}
     except Indigestible:

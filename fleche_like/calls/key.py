@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from xxhash import xxh3_128_hexdigest
 
 from fleche_like.hashing import Digest, digest, encode, encode_node, encode_str, tuple_prefix
+from fleche_like.hashing.tags import NODE
 
 Version: TypeAlias = int | str | None
 
@@ -73,6 +74,23 @@ class KeyMaker:
             parts.append(self._openings.get(name) or self._opening(name))
             parts.append(encode_node(value))
         return Digest(xxh3_128_hexdigest(b"".join(parts)))
+
+    def key_of_own(self, digests: Mapping[str, Digest]) -> Digest:
+        """Return :meth:`key` for digests that ``digest`` itself returned, which are not checked.
+
+        A first hit pays this: a third of the checked way.
+
+        >>> digests = {"x": digest(1), "y": digest("a")}
+        >>> maker = KeyMaker("f", "m", None, None)
+        >>> maker.key_of_own(digests) == maker.key(digests.items())
+        True
+        """
+        openings, node, raw = self._openings, NODE, bytes.fromhex
+        try:
+            pairs = [openings[name] + node + raw(value) for name, value in digests.items()]
+        except KeyError:  # the first call with this name
+            return self.key(digests.items())
+        return Digest(xxh3_128_hexdigest(self._head + tuple_prefix(len(pairs)) + b"".join(pairs)))
 
     def _opening(self, name: str) -> bytes:
         opening = tuple_prefix(2) + (encode_str(name) if type(name) is str else encode(name))

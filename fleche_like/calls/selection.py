@@ -86,8 +86,13 @@ def select_from(
     return (call.digested for call in itertools.islice(ordered, selection.offset, stop))
 
 
+def place(call: LazyCall, order: tuple[Ordering, ...]) -> tuple[Any, ...]:
+    """Return what an ordered selection sorts a call by: ties by its key."""
+    return (*(_place(call, by) for by in order), call.key)
+
+
 def _ordered(calls: Iterable[LazyCall], order: tuple[Ordering, ...]) -> list[LazyCall]:
-    return sorted(calls, key=lambda call: (*(_place(call, by) for by in order), call.key))
+    return sorted(calls, key=lambda call: place(call, order))
 
 
 def _place(call: LazyCall, by: Ordering) -> tuple[int, Any]:

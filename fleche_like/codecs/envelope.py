@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import xxhash
 
@@ -11,7 +11,6 @@ from fleche_like.codecs.base import Buffer, Encoded
 from fleche_like.codecs.layout import (
     COVERED,
     FIELDS,
-    HEAD,
     HEAD_SIZE,
     JOIN_BYTES,
     MAGIC,
@@ -27,6 +26,11 @@ from fleche_like.codecs.layout import (
     read_table,
     write_table,
 )
+
+_PAYLOAD_SIZE_START: Final = HEAD_SIZE - 8
+# No flags, no compression, a name, no extension, no buffers: the fields of a small envelope, as
+# bytes, and the length of the name in them.
+_PLAIN_NAME_SIZES: Final = {FIELDS.pack(0, 0, n, 0, 0, 0)[:-8]: n for n in range(1, 17)}
 
 
 class Sealed(NamedTuple):
@@ -90,17 +94,19 @@ def unseal(key: str, data: Buffer, *, verify_buffers: bool = True) -> Sealed:
 def unseal_small(key: str, data: Buffer) -> tuple[str, Buffer] | None:
     """Return codec name and payload of a small sound envelope that holds nothing else.
 
-    A fast path for what every hit on a small value pays: a third of :func:`unseal`, its plain twin.
+    A fast path for what every hit on a small value pays: a fifth of :func:`unseal`, its plain twin.
     Whatever is odd gives None, and is left to that to judge.
     """
-    if not HEAD_SIZE <= len(data) < JOIN_BYTES:
+    if type(data) is not bytes:
         return None
-    magic, found, flags, compression, name, extension, count, payload = HEAD.unpack_from(data)
-    start = HEAD_SIZE + name
-    if flags or compression or extension or count or magic != MAGIC or start + payload != len(data):
+    # The checksum covers all that follows it: if it holds, every length below is what was written.
+    size = _PLAIN_NAME_SIZES.get(data[COVERED:_PAYLOAD_SIZE_START])
+    if size is None or data[:4] != MAGIC or len(data) >= JOIN_BYTES:
         return None
-    if checksum(key, data[COVERED:]) != found:
+    name = key.encode("utf-8", "surrogatepass")
+    if xxhash.xxh3_128_digest(name + data[COVERED:], len(name)) != data[4:COVERED]:
         return None
+    start = HEAD_SIZE + size
     return str(data[HEAD_SIZE:start], "ascii"), data[start:]
 
 

@@ -40,8 +40,7 @@ ALIGNMENT: Final = 64
 COVERED: Final = 20  # where the bytes begin that the header's checksum is about
 
 FIELDS: Final = struct.Struct("<BBBHIQ")
-HEAD: Final = struct.Struct("<4s16sBBBHIQ")  # FIELDS behind magic, version and checksum
-HEAD_SIZE: Final = HEAD.size
+HEAD_SIZE: Final = COVERED + FIELDS.size
 ENTRY: Final = struct.Struct("<Q16s")
 
 # Joining pieces copies, handling them one by one costs calls: about where the two break even.

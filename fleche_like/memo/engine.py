@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fleche_like.cache import Cache
-from fleche_like.calls import Binder, Call, PreparedCall, QueryCall, Version
+from fleche_like.calls import (
+    Binder,
+    Call,
+    PreparedCall,
+    QueryCall,
+    Version,
+    digest_arguments,
+    key_maker,
+)
 from fleche_like.calls.signatures import take_apart
 from fleche_like.errors import CodecError, NotCached, NotCachedWarning, ReadOnlyError
 from fleche_like.hashing import Digest, module_name
@@ -193,15 +201,17 @@ class Engine:
         try:
             state = self._sound_state()
             cache = self.cache
-            call = Call(self.name, arguments, self.module, self.version, state.code)
-            sealed = call.digested()
+            digests = digest_arguments(arguments)
             if look:
-                result = self._result(cache, sealed.key)
+                maker = key_maker(self.name, self.module, self.version, state.code)
+                key = maker.key_of_own(digests)
+                result = self._result(cache, key)
                 if result is not MISSING:
-                    self._remember(state, token, sealed.key, args, kwargs)
+                    self._remember(state, token, key, args, kwargs)
                     self.stats.hits += 1
                     return _Found(result)
-            return Run(self, cache, cache.prepare(call, sealed), state.manifest)
+            call = Call(self.name, arguments, self.module, self.version, state.code)
+            return Run(self, cache, cache.prepare(call, call.digested(digests)), state.manifest)
         except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return Run(self)

@@ -71,8 +71,8 @@ LOOK_ALIKES = [
     {"a": 1, "b": 2},
     {"b": 2, "a": 1},
     collections.OrderedDict(a=1, b=2),
-    dt.datetime(2024, 10, 27, 2, 30, fold=0),  # noqa: DTZ001  naive is the subject
-    dt.datetime(2024, 10, 27, 2, 30, fold=1),  # noqa: DTZ001  naive is the subject
+    dt.datetime(2024, 10, 27, 2, 30, fold=0),
+    dt.datetime(2024, 10, 27, 2, 30, fold=1),
     float("inf"),
     10**400,
 ]
