@@ -98,7 +98,8 @@ def test_the_decorator_may_stand_above_classmethod_and_staticmethod():
 
 
 def test_static_methods_and_properties():
-    assert Model.static(1) == Model(5).static(1) == 1
+    instance: Any = Model(5)
+    assert Model.static(1) == instance.static(1) == 1
     model: Any = Model  # checkers do not follow property() to what __get__ returns
     assert model(4).doubled == 8
     assert model(5).doubled == 10
