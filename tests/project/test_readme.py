@@ -50,8 +50,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_block_runs_in_order_in_one_project(project: Path) -> None:
-    for block in blocks(README):
+@pytest.mark.parametrize("page", ["README.md", "docs/memoizing.md"])
+def test_every_block_runs_in_order_in_one_project(project: Path, page: str) -> None:
+    for block in blocks((ROOT / page).read_text()):
         if block.language == "python":
             (project / block.file).write_text(block.text)
             run([sys.executable, "-W", "error", block.file], project)
