@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ def as_data(suites: Mapping[str, Sequence[Row]], command: str) -> dict[str, Any]
 def environment() -> dict[str, str]:
     """What the figures depend on: interpreter, machine, versions of the contenders."""
     versions = {name: _version(name) for name in PACKAGES}
-    return {"python": sys.version.split()[0], "machine": platform.platform(), **versions}
+    return {"python": sys.version.split()[0], "machine": _machine(), **versions}
 
 
 def duration(seconds: float) -> str:
@@ -91,3 +92,7 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _machine() -> str:
+    return f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors"
