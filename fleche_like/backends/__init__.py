@@ -7,16 +7,18 @@
 :mod:`.local`         files in a folder (:mod:`.folders`, :mod:`.temporary`)
 :mod:`.memory`        the memory of this process
 :mod:`.database`      a table of any SQL database
+:mod:`.filesystem`    any filesystem of fsspec: S3, Google Cloud Storage, Azure, …
 :mod:`.tiered`        small payloads here, large ones there
 :mod:`.paths`         the contract of storages by path
 :mod:`.storages`      storages by path, over any of these
 ====================  ========================================================================
 
-``DatabaseBackend`` is imported with SQLAlchemy when it is first asked for.
+Those that need SQLAlchemy or fsspec are imported when they are first asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from fleche_like.backends.base import (
@@ -49,6 +51,7 @@ from fleche_like.backends.tiered import TieredBackend
 
 if TYPE_CHECKING:
     from fleche_like.backends.database import DatabaseBackend
+    from fleche_like.backends.filesystem import FsspecBackend
 
 __all__ = [
     "AsyncStorage",
@@ -56,6 +59,7 @@ __all__ = [
     "ByteBackend",
     "DatabaseBackend",
     "DatabaseStorage",
+    "FsspecBackend",
     "LocalBackend",
     "LocalStorage",
     "MemoryBackend",
@@ -79,9 +83,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "DatabaseBackend":
-        from fleche_like.backends.database import DatabaseBackend
+_LATER = {
+    "DatabaseBackend": "fleche_like.backends.database",
+    "FsspecBackend": "fleche_like.backends.filesystem",
+}
 
-        return DatabaseBackend
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,6 +47,9 @@ _MAX_BYTES: Final = 2**30  # of one blob, in any of these databases
 _PAGE: Final = 500
 _BATCH: Final = 100
 
+# No key has a NUL, and PostgreSQL no text with one: so the next key possible ends in this.
+_LEAST: Final = "\x01"
+
 # The character behind the slash ends a container: `g/` <= key < `g0`.
 _BEHIND_SLASH: Final = chr(ord("/") + 1)
 _BEHIND_ALL: Final = "\U0010ffff" * MAX_KEY_BYTES
@@ -165,7 +168,7 @@ class DatabaseBackend:
         start, end = _range(container)
         while page := self._page(start, end):
             yield from page
-            start = page[-1] + "\0"  # which no key has: the next one possible
+            start = page[-1] + _LEAST
 
     def _children(self, container: str) -> Iterator[str]:
         start, end = _range(container)
@@ -176,7 +179,7 @@ class DatabaseBackend:
                 slash = key.find("/", len(container))
                 if slash < 0:
                     yield key
-                    start = key + "\0"
+                    start = key + _LEAST
                 else:
                     yield key[: slash + 1]
                     # Whatever else it holds is not looked at.

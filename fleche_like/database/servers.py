@@ -54,8 +54,8 @@ class ServerDriver:
             fairy = self._engine.raw_connection()
         except self.errors as error:
             raise self.translated(error) from error
+        connection: Any = fairy.driver_connection  # which a detached one no longer tells
         fairy.detach()
-        connection: Any = fairy.driver_connection
         dialect.set_isolation_level(connection, "AUTOCOMMIT")
         if self.read_only:
             self.all(connection, _READ_ONLY_SESSION[dialect.name], ())

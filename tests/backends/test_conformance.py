@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+import uuid
 from pathlib import Path
 
 from fleche_like.backends import (
     ByteBackend,
     DatabaseBackend,
+    FsspecBackend,
     LocalBackend,
     MemoryBackend,
     TieredBackend,
@@ -54,3 +57,20 @@ class TestTwoMemories(ByteBackendConformance):
 
     def make(self, folder: Path) -> ByteBackend:
         return TieredBackend(MemoryBackend(), MemoryBackend(), threshold_bytes=4)
+
+
+class TestFsspecFiles(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        return FsspecBackend("file", str(folder / "root"))
+
+
+class TestFsspecMemory(ByteBackendConformance):
+    outlives_process = False
+
+    def make(self, folder: Path) -> ByteBackend:
+        return FsspecBackend("memory", f"/{uuid.uuid4().hex}")
+
+    # fsspec keeps one memory for a whole process, which a copy made by pickling finds again.
+    def test_a_pickled_backend_arrives_with_its_configuration(self, backend: ByteBackend) -> None:
+        backend.put_bytes("a", b"1")
+        assert pickle.loads(pickle.dumps(backend)).get_bytes("a") == b"1"

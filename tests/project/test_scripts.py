@@ -7,7 +7,7 @@ import pytest
 
 from tests.project.paths import ROOT
 
-COMMANDS = [".ci/run", "scripts/bench", "scripts/demo", "scripts/test"]
+COMMANDS = [".ci/run", "scripts/bench", "scripts/demo", "scripts/services", "scripts/test"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,61 @@
+"""Backends and storages on real servers keep the shipped contracts."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from fleche_like.backends import ByteBackend, DatabaseBackend, FsspecBackend
+from fleche_like.testing.backends import ByteBackendConformance
+from tests.servers import (
+    azure_container,
+    azure_options,
+    needs_azure,
+    needs_postgresql,
+    needs_s3,
+    postgresql_url,
+    s3_bucket,
+    s3_options,
+)
+
+
+def s3_backend() -> FsspecBackend:
+    root = f"{s3_bucket()}/{uuid.uuid4().hex}"
+    return FsspecBackend("s3", root, keep_secrets=True, **s3_options())
+
+
+def azure_backend() -> FsspecBackend:
+    root = f"{azure_container()}/{uuid.uuid4().hex}"
+    return FsspecBackend("az", root, keep_secrets=True, **azure_options())
+
+
+# Answered with 404, or listed with spaces, by these two servers.
+NEWLINE = frozenset({"tab\tand\nnewline"})
+
+
+@needs_s3
+class TestS3(ByteBackendConformance):
+    machine_examples = 4
+    many_keys = 1010  # more than a page
+    impossible_names = NEWLINE
+
+    def make(self, folder: Path) -> ByteBackend:
+        return s3_backend()
+
+
+@needs_azure
+class TestAzure(ByteBackendConformance):
+    machine_examples = 4
+    many_keys = 200
+    impossible_names = NEWLINE
+
+    def make(self, folder: Path) -> ByteBackend:
+        return azure_backend()
+
+
+@needs_postgresql
+class TestPostgresql(ByteBackendConformance):
+    machine_examples = 15
+
+    def make(self, folder: Path) -> ByteBackend:
+        return DatabaseBackend(postgresql_url())
