@@ -1,19 +1,19 @@
 """Values to digests: a typed, structural, canonical encoding, hashed by XXH3-128.
 
 ``tags`` defines the encoding and argues why it is injective; ``plain`` and ``bulk`` write builtin
-values, ``encoder`` walks everything else by the handlers that ``registry`` resolves; ``builtin``,
-``functions``, ``instances``, ``arrays`` and ``frames`` are the handlers. docs/digest.md tells it
-language by language.
+values, ``encoder`` walks everything else by the handlers that ``registry`` resolves. They are in
+``builtin``, ``typeforms``, ``functions``, ``classes`` and ``instances``, and in one module per
+library, which ``libraries`` lists. docs/digest.md tells it so that it can be written in another
+language.
 """
 
 from __future__ import annotations
 
+from fleche_like.hashing.code import function_code_digest, function_node, global_names
 from fleche_like.hashing.digest import digest, encode_node, encode_str, tuple_prefix
 from fleche_like.hashing.encoder import encode
-from fleche_like.hashing.functions import global_names
 from fleche_like.hashing.names import module_name, type_names
 from fleche_like.hashing.registry import is_node, register_digest
-from fleche_like.hashing.source import function_code_digest, function_node
 from fleche_like.hashing.text import DIGEST_LENGTH, Digest
 
 __all__ = [

@@ -1,8 +1,9 @@
 """NumPy: arrays are nodes, hashed in place where they are contiguous; scalars are inline.
 
 An array's preimage is the kind, ``(dtype, shape)``, and then its elements in C order as they lie in
-the memory of a little-endian machine, where a native array is spelt ``<f8`` and one of swapped bytes
-``>f8``; a big-endian machine swaps spelling and bytes, so that native arrays agree. Memory maps count as plain arrays; other subclasses carry their name.
+the memory of a little-endian machine, where a native array is spelt ``<f8`` and one of swapped
+bytes ``>f8``; a big-endian machine swaps spelling and bytes, so that native arrays agree. Memory
+maps count as plain arrays; other subclasses carry their name.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from fleche_like.hashing import bulk, functions, instances, tags
+from fleche_like.hashing import bulk, classes, functions, instances, tags, typeforms
 from fleche_like.hashing.branch import (
     Branch,
     Fold,
@@ -70,6 +70,14 @@ def _array(value: Any) -> tuple[str, int, bytes]:
 
 def _memoryview(value: memoryview) -> tuple[Any, ...]:
     return value.format, value.itemsize, value.shape, value.tobytes("C")
+
+
+def _cell(value: types.CellType) -> Any:
+    return group(tuple(functions.contents(value)))
+
+
+def _partial_method(value: Any) -> Branch:
+    return group((value.func, value.args, dict(sorted(value.keywords.items()))))
 
 
 def _zone(value: Any) -> Any:
@@ -144,8 +152,9 @@ EXACT: dict[type, Handler] = {
     types.MappingProxyType: _kind("types.MappingProxyType", lambda v: v.copy()),
     types.SimpleNamespace: _kind("types.SimpleNamespace", lambda v: attributes(v.__dict__)),
     types.ModuleType: _kind("module", module_name),
-    types.GenericAlias: _kind("types.GenericAlias", lambda v: (v.__origin__, v.__args__)),
-    types.UnionType: _kind("types.UnionType", lambda v: v.__args__),
+    types.GenericAlias: typeforms.generic,
+    types.UnionType: typeforms.union,
+    types.CellType: _kind("types.CellType", _cell),
     functools.partial: functions.partial,
     types.FunctionType: functions.function,
     types.BuiltinFunctionType: functions.builtin,
@@ -160,7 +169,7 @@ EXACT: dict[type, Handler] = {
     classmethod: _kind("builtins.classmethod", lambda v: v.__func__),
     property: _kind("builtins.property", lambda v: (v.fget, v.fset, v.fdel)),
     type(functools.lru_cache(len)): _kind("functools.lru_cache", lambda v: v.__wrapped__),
-    type: functions.class_,
+    type: classes.class_,
 }
 
 # The same for modules that may not be loaded: "module.qualname" -> kind and reducer.
@@ -171,6 +180,9 @@ _NAMED: dict[str, tuple[str, Reducer]] = {
     "uuid.UUID": ("uuid.UUID", lambda v: (v.int, v.is_safe.value)),
     "zoneinfo.ZoneInfo": ("zoneinfo.ZoneInfo", _zone),
     "random.Random": ("random.Random", _random),
+    "_struct.Struct": ("struct.Struct", lambda v: v.format),
+    "functools.cached_property": ("functools.cached_property", lambda v: (v.func, v.attrname)),
+    "functools.partialmethod": ("functools.partialmethod", _partial_method),
     "ipaddress.IPv4Address": ("ipaddress.IPv4Address", int),
     "ipaddress.IPv6Address": ("ipaddress.IPv6Address", lambda v: (int(v), v.scope_id)),
     "ipaddress.IPv4Network": ("ipaddress.IPv4Network", _network),
@@ -200,7 +212,7 @@ _CONTENT: dict[type, Reducer] = {
 
 def find_exact(cls: type) -> Handler | None:
     """Return the handler of a standard-library type, itself and not a subclass, or None."""
-    return EXACT.get(cls) or _find_named(cls)
+    return EXACT.get(cls) or _find_named(cls) or typeforms.find(cls)
 
 
 def find_base(cls: type) -> Handler | None:

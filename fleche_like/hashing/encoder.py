@@ -124,14 +124,14 @@ class _Walk:
                 return
         self._close(self.stack.pop())
 
-    def _make(self, frame: _Frame, kind: type, child: Any, handlers: dict[type, Handler]) -> Made:
+    def _make(self, frame: _Frame, kind: type, child: Any, handlers: dict[int, Handler]) -> Made:
         self.retry = frame.retry
         if kind is Branch:
             made: Made = child
             return made
         if kind in tags.CONTAINERS:
             return self._container(frame, kind, child)
-        handler = handlers.get(kind) or registry.resolve(kind)
+        handler = handlers.get(id(kind)) or registry.resolve(kind)
         return handler(child)
 
     def _container(self, frame: _Frame, kind: type, child: Any) -> Made:

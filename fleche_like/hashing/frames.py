@@ -160,6 +160,7 @@ _EXTENSIONS: tuple[tuple[Any, Any], ...] = (
     (pd.arrays.SparseArray, _sparse),
     (pd.arrays.StringArray, _text),
     (pd.arrays.ArrowStringArray, _text),
+    (pd.arrays.ArrowExtensionArray, lambda value: value.__arrow_array__()),
     ((pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray), _nullable),
 )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import dis
 import types
 from collections.abc import Iterator
 from typing import Any
 
 from fleche_like.hashing.branch import Made, attributes, group, kind, named, part
+from fleche_like.hashing.code import function_code_digest, global_names
 from fleche_like.hashing.names import module_name, type_names
-from fleche_like.hashing.source import function_code_digest, per_code
 from fleche_like.hashing.text import stand_in_node
 
 _FUNCTION_LABELS = named("", "", ".__defaults__", ".__kwdefaults__", ".__closure__")
@@ -34,34 +33,25 @@ def function(value: types.FunctionType) -> Made:
 
 def _closure(value: types.FunctionType) -> dict[str, Any]:
     cells = value.__closure__ or ()
-    return {name: _cell(cell) for name, cell in zip(value.__code__.co_freevars, cells, strict=True)}
+    names = value.__code__.co_freevars
+    return {name: _cell(cell) for name, cell in zip(names, cells, strict=True)}
 
 
 def _cell(cell: types.CellType) -> Any:
+    return next(contents(cell), part(kind("empty cell", None)))
+
+
+def contents(cell: types.CellType) -> Iterator[Any]:
+    """Yield what a cell holds, if it holds anything."""
     try:
-        return cell.cell_contents
+        yield cell.cell_contents
     except ValueError:
-        return part(kind("empty cell", None))
+        return
 
 
 def _looks_up_globals(value: types.FunctionType) -> bool:
     scope = value.__globals__
     return any(n in scope or not hasattr(builtins, n) for n in global_names(value.__code__))
-
-
-@per_code
-def global_names(code: types.CodeType) -> frozenset[str]:
-    """Return the names that a code object, or one nested in it, looks up as globals or builtins."""
-    return frozenset(_walk_global_names(code))
-
-
-def _walk_global_names(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _walk_global_names(constant)
 
 
 def builtin(value: Any) -> Made:
@@ -89,8 +79,3 @@ def partial(value: Any) -> Made:
     keywords = dict(sorted(value.keywords.items()))
     parts = (value.func, value.args, keywords)
     return kind("functools.partial", group(parts, named(".func", ".args", ".keywords")))
-
-
-def class_(value: type) -> Made:
-    """A class, by its qualified name."""
-    return kind("class", (*type_names(value), None))

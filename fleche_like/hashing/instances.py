@@ -6,6 +6,7 @@ import copyreg
 import enum
 import functools
 import types
+import weakref
 from typing import Any
 
 from fleche_like.hashing import bulk, tags
@@ -24,6 +25,11 @@ from fleche_like.hashing.names import module_name, object_head, type_names
 
 _ITERATED = "is consumed by looking at it; pass list(...) of it, or what makes it"
 _MOMENT = "is a moment of a running program, not a value"
+_VIEW = "is a live view of another object; pass list(...) of it, or the object"
+_MATCH = "belongs to a search; pass what it matched: .group(), .groups() or .span()"
+_CONTEXT = "means what its context says; pass its value: .get()"
+_WEAK = "may lose what it refers to at any time; pass what it refers to"
+_THREAD = "is something that runs, not a value; pass what it works on"
 _GUARD = "guards a process and has no value; leave it out of the state (__getstate__)"
 _CONNECTION = "is a connection, not a value; pass its address, or what was read from it"
 _REFUSED: dict[str, str] = {
@@ -32,8 +38,38 @@ _REFUSED: dict[str, str] = {
     "builtins.traceback": _MOMENT,
     "builtins.code": "belongs to a function; pass the function",
     "builtins.object": "has no state that tells it from others; use an enum member as a sentinel",
+    "builtins.dict_keys": _VIEW,
+    "builtins.dict_values": _VIEW,
+    "builtins.dict_items": _VIEW,
+    "collections.odict_keys": _VIEW,
+    "collections.odict_values": _VIEW,
+    "collections.odict_items": _VIEW,
+    "re.Match": _MATCH,
+    "_contextvars.ContextVar": _CONTEXT,
+    "_contextvars.Context": _CONTEXT,
+    "weakref.ReferenceType": _WEAK,
+    "weakref.ProxyType": _WEAK,
+    "weakref.CallableProxyType": _WEAK,
+    "_weakrefset.WeakSet": _WEAK,
+    "weakref.WeakKeyDictionary": _WEAK,
+    "weakref.WeakValueDictionary": _WEAK,
+    "weakref.WeakMethod": _WEAK,
+    "threading.Thread": _THREAD,
+    "subprocess.Popen": _THREAD,
+    "_asyncio.Task": _THREAD,
+    "_asyncio.Future": _THREAD,
+    "concurrent.futures._base.Future": _THREAD,
+    "asyncio.locks.Lock": _GUARD,
+    "asyncio.locks.Event": _GUARD,
+    "asyncio.locks.Condition": _GUARD,
+    "asyncio.locks.Semaphore": _GUARD,
     "_thread.lock": _GUARD,
     "_thread.RLock": _GUARD,
+    "threading.Condition": _GUARD,
+    "threading.Event": _GUARD,
+    "threading.Semaphore": _GUARD,
+    "threading.Barrier": _GUARD,
+    "_thread._local": _GUARD,
     "socket.socket": _CONNECTION,
     "_socket.socket": _CONNECTION,
 }
@@ -72,13 +108,17 @@ def enum_handler(cls: type) -> Handler | None:
 
 def extra_state(value: Any) -> Any:
     """Return the state that an instance of a subclass of a builtin type carries besides it."""
-    return _attributes(value, value.__getstate__())
+    return attributes_of(value, value.__getstate__())
 
 
 def _why_refused(cls: type) -> str | None:
-    reason = _REFUSED.get(f"{cls.__module__}.{cls.__qualname__}")
-    if reason is not None:
-        return reason
+    for base in cls.__mro__:
+        # ``object`` itself has no state, everything derived from it may have some.
+        if base is object and cls is not object:
+            break
+        reason = _REFUSED.get(".".join(type_names(base)))
+        if reason is not None:
+            return reason
     if hasattr(cls, "read") and hasattr(cls, "close") and hasattr(cls, "__next__"):
         return _FILE
     if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
@@ -101,7 +141,7 @@ def _by_state(head: bytes, value: Any) -> Branch:
     keywords = None
     if _function is not _newobj:
         keywords, arguments = arguments[2], (None, *arguments[1])
-    parts = ("state", arguments[1:], keywords, _attributes(value, state))
+    parts = ("state", arguments[1:], keywords, attributes_of(value, state))
     return Branch(head, (group(parts),))
 
 
@@ -123,7 +163,7 @@ class _StateHandler:
             made = _by_state(self._head, value)
             self._asked = True
             return made
-        state = _attributes(value, value.__getstate__())
+        state = attributes_of(value, value.__getstate__())
         if type(state) is Branch and not state.children:
             return self._opening + state.head + state.tail
         return Branch(self._opening, (state,))
@@ -142,7 +182,7 @@ def _by_reduction(head: bytes, value: Any, copier: Any) -> Branch:
         "reduce",
         _maker(function),
         arguments,
-        _attributes(value, state),
+        attributes_of(value, state),
         None if items is None else list(items),
         None if pairs is None else list(pairs),
     )
@@ -168,10 +208,10 @@ def _reduced(value: Any) -> Any:
         refuse(_REMEDY)
 
 
-def _attributes(value: Any, state: Any) -> Any:
-    """Label a state's attributes; drop values that ``cached_property`` will compute again."""
+def attributes_of(value: Any, state: Any) -> Any:
+    """Return a state, its attributes labelled, without what ``cached_property`` computes again."""
     if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
-        return group(tuple(_attributes(value, half) for half in state))
+        return group(tuple(attributes_of(value, half) for half in state))
     if type(state) is not dict:
         return state
     cls: Any = type(value)
@@ -179,15 +219,20 @@ def _attributes(value: Any, state: Any) -> Any:
     return attributes({k: v for k, v in state.items() if k not in cached} if cached else state)
 
 
-@functools.lru_cache(maxsize=1024)
 def _cached_names(cls: Any) -> frozenset[str]:
-    spaces = [vars(base) for base in cls.__mro__]
-    return frozenset(
-        name
-        for space in spaces
-        for name, value in space.items()
-        if isinstance(value, functools.cached_property)
-    )
+    known = _cached.get(cls)
+    if known is None:
+        known = _cached[cls] = frozenset(
+            name
+            for base in cls.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, functools.cached_property)
+        )
+    return known
+
+
+# Keys of a plain dict would keep classes alive.
+_cached: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
 
 
 def _attrs_fields(cls: type) -> tuple[str, ...] | None:
@@ -204,6 +249,6 @@ def _attrs(cls: type, fields: tuple[str, ...]) -> Handler:
         for name, other in getattr(value, "__dict__", {}).items():
             if name != "_attrs_cached_hash":
                 content.setdefault(name, other)
-        return Branch(head, (group(("state", (), None, _attributes(value, content))),))
+        return Branch(head, (group(("state", (), None, attributes_of(value, content))),))
 
     return handle

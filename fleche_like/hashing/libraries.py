@@ -13,8 +13,17 @@ from fleche_like.hashing.branch import Handler
 from fleche_like.hashing.names import type_names
 
 _MODULES = {
+    "PIL": "fleche_like.hashing.images",
+    "networkx": "fleche_like.hashing.graphs",
     "numpy": "fleche_like.hashing.arrays",
     "pandas": "fleche_like.hashing.frames",
+    "polars": "fleche_like.hashing.polars_frames",
+    "pyarrow": "fleche_like.hashing.arrow",
+    "pydantic": "fleche_like.hashing.models",
+    "scipy": "fleche_like.hashing.sparse",
+    "sklearn": "fleche_like.hashing.models",
+    "torch": "fleche_like.hashing.tensors",
+    "xarray": "fleche_like.hashing.labelled",
 }
 
 

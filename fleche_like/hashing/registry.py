@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -30,7 +31,10 @@ _FIXED = frozenset(tags.PLAIN | {set, frozenset, Digest, object, type})
 _registered: dict[type, Callable[[Any], Any]] = {}
 _lock = threading.Lock()
 
-HANDLERS: dict[type, Handler] = {}
+# By the identity of the type, and only while it lives: keys must not keep classes alive that were
+# made for a while.
+HANDLERS: dict[int, Handler] = {}
+_alive: dict[int, weakref.ref[type]] = {}
 
 
 def register_digest(cls: Any, fn: Callable[[Any], Any] | None = None) -> Any:
@@ -64,8 +68,7 @@ def register_digest(cls: Any, fn: Callable[[Any], Any] | None = None) -> Any:
         raise TypeError(f"the digest of {cls!r} cannot be redefined")
     with _lock:
         _registered[cls] = fn
-        HANDLERS.clear()
-        HANDLERS.update(_core())
+        forget()
     return fn
 
 
@@ -77,8 +80,27 @@ def resolve(cls: type) -> Handler:
     with _lock:
         # A registration in between may have changed the answer; then it is not kept.
         if len(_registered) == known:
-            HANDLERS[cls] = handler
+            _keep(cls, handler)
     return handler
+
+
+def forget() -> None:
+    """Forget what was resolved; the lock is held, or nobody else is there."""
+    HANDLERS.clear()
+    for cls, handler in _core().items():
+        _keep(cls, handler)
+
+
+def _keep(cls: type, handler: Handler) -> None:
+    key = id(cls)
+    _alive[key] = weakref.ref(cls, lambda _ref: _drop(key))
+    HANDLERS[key] = handler
+
+
+def _drop(key: int) -> None:
+    """Forget a type that dies. No lock: this may run at any time, within the lock too."""
+    HANDLERS.pop(key, None)
+    _alive.pop(key, None)
 
 
 def is_node(value: Any) -> bool:
@@ -145,4 +167,4 @@ def _stand_in(fn: Callable[[Any], Any]) -> Handler:
     return handle
 
 
-HANDLERS.update(_core())
+forget()

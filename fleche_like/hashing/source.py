@@ -11,76 +11,28 @@ import ast
 import functools
 import linecache
 import types
-import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from xxhash import xxh3_128_hexdigest
 
 from fleche_like.hashing import encoder, normalise
 from fleche_like.hashing.text import Digest
 
-T = TypeVar("T")
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
 )
 
 
-def per_code(compute: Callable[[types.CodeType], T]) -> Callable[[types.CodeType], T]:
-    """Remember a function's results per code object, by identity, while the code object lives.
-
-    By identity, because code objects of different sources may compare equal.
-    """
-    known: dict[int, tuple[weakref.ref[types.CodeType], T]] = {}
-
-    @functools.wraps(compute)
-    def remember(code: types.CodeType) -> T:
-        key = id(code)
-        found = known.get(key)
-        if found is not None and found[0]() is code:
-            return found[1]
-        result = compute(code)
-        known[key] = weakref.ref(code, lambda _ref: known.pop(key, None)), result
-        return result
-
-    return remember
-
-
-def function_code_digest(func: Callable[..., Any]) -> Digest:
-    """Return the digest of a function's own code.
-
-    Neither defaults, closure values, global names' values nor decorators are part of it; nor are
-    its name, docstrings, comments, formatting and line numbers. Without trustworthy source it is
-    that of the bytecode, marked with Python's minor version.
-
-    Args:
-        func: a Python function, or anything with its ``__code__`` (a method too).
-
-    Raises:
-        TypeError: ``func`` has no Python code.
-
-    >>> function_code_digest(lambda x: x) == function_code_digest(lambda x: x + 1)
-    False
-    """
-    code = getattr(func, "__code__", None)
-    if not isinstance(code, types.CodeType):
-        raise TypeError(f"{type(func).__name__} has no Python code")
-    return _code_digest(code)
-
-
-def function_node(func: types.FunctionType) -> ast.AST | None:
-    """Return the syntax tree of a function's definition, or ``None`` without trustworthy source."""
-    return _find_source(func.__code__)
-
-
-@per_code
-def _code_digest(code: types.CodeType) -> Digest:
-    node = _find_source(code)
+def code_digest(code: types.CodeType) -> Digest:
+    """Return the digest of a code object's normalised source, else of its bytecode."""
+    node = find(code)
     form = normalise.source(node) if node is not None else normalise.bytecode(code)
     return Digest(xxh3_128_hexdigest(encoder.encode(form)))
 
 
-def _find_source(code: types.CodeType) -> ast.AST | None:
+def find(code: types.CodeType) -> ast.AST | None:
+    """Return the syntax tree that defines a code object, if there is one to be trusted."""
     node = _search(code)
     if node is None and linecache.cache.get(code.co_filename):
         # The cached lines may be older than the code, after a reload.

@@ -47,12 +47,10 @@ class Both(Opaque):
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registry, "_registered", {})
-    registry.HANDLERS.clear()
-    registry.HANDLERS.update(registry._core())
+    registry.forget()
     yield
     monkeypatch.undo()
-    registry.HANDLERS.clear()
-    registry.HANDLERS.update(registry._core())
+    registry.forget()
 
 
 @pytest.mark.parametrize("value", [np.arange(3), Own(1), Loaded()])

@@ -1,0 +1,126 @@
+"""Classes as values: by name, bases and code.
+
+The code of a class is that of the functions it defines itself, and its plain attributes. The
+standard library and installed packages are known by the names of their classes: they change with
+the environment, not with the project. Functions that a decorator wrote (``dataclass``, attrs)
+follow from the fields and are left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+import types
+from typing import Any
+
+from fleche_like.hashing import bulk, tags
+from fleche_like.hashing.branch import Branch, Made, group, kind, named
+from fleche_like.hashing.code import function_code_digest
+from fleche_like.hashing.names import type_names
+
+_ANNOTATIONS_ARE_LAZY = sys.version_info >= (3, 14)
+_SITES = frozenset(("site-packages", "dist-packages"))
+_HIDDEN = frozenset(
+    (
+        "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__slotnames__",
+        "__firstlineno__", "__static_attributes__", "__annotations__", "__annotate__",
+        "__annotate_func__", "__annotations_cache__", "__abstractmethods__",
+        "__parameters__", "__orig_bases__", "__classcell__",
+    )
+)  # fmt: skip
+_LABELS = named("", ".__bases__", "", "", "", "")
+
+
+def class_(value: type) -> Made:
+    """A class, by its qualified name; one of the project's own by its bases and code too."""
+    names = type_names(value)
+    if not _is_own(value):
+        return kind("class", (*names, None))
+    bases = Branch(tags.TUPLE + tags.length(len(value.__bases__)), value.__bases__)
+    metaclass = type_names(type(value))
+    return kind("class", group((*names, group((metaclass, bases, *_members(value)), _LABELS))))
+
+
+def _is_own(cls: type) -> bool:
+    """Tell whether the project defines a class, rather than Python or an installed package."""
+    if not cls.__flags__ & _HEAP_TYPE or cls.__module__ == "builtins":
+        return False
+    module = sys.modules.get(type.__dict__["__module__"].__get__(cls))
+    return not _is_installed(getattr(module, "__file__", None), getattr(module, "__spec__", None))
+
+
+_HEAP_TYPE = 1 << 9
+
+
+def _is_installed(file: Any, spec: Any) -> bool:
+    if not isinstance(file, str):
+        # Built in or frozen; a notebook's or a test's module has no specification either.
+        return spec is not None and getattr(spec, "origin", None) in ("built-in", "frozen")
+    return file.startswith(_library()) or not _SITES.isdisjoint(file.split(os.sep))
+
+
+@functools.cache
+def _library() -> str:
+    return os.path.dirname(str(os.__file__)) + os.sep
+
+
+def _members(cls: type) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]:
+    """Return code and plain attributes by name, defaults of fields, and names of annotations."""
+    code: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    for name, member in sorted(vars(cls).items()):
+        functions = _functions(member)
+        written = [f for f in functions if not _is_generated(f, cls)]
+        if written:
+            code[name] = (type(member).__name__, [*map(_function, written)])
+        elif not functions and name not in _HIDDEN:
+            plain[name] = _attribute(member)
+    return code, plain, _fields(cls), _annotated(cls)
+
+
+def _fields(cls: Any) -> dict[str, Any]:
+    """Return values of enumeration members, or the defaults of a dataclass' or a model's fields."""
+    space = vars(cls)
+    members = {name: each._value_ for name, each in space.get("_member_map_", {}).items()}
+    fields = space.get("__dataclass_fields__") or space.get("__pydantic_fields__") or {}
+    defaults = {name: getattr(field, "default", None) for name, field in fields.items()}
+    return {name: _attribute(each) for name, each in {**members, **defaults}.items()}
+
+
+def _annotated(cls: type) -> list[str]:
+    if not _ANNOTATIONS_ARE_LAZY:
+        return [*vars(cls).get("__annotations__", ())]
+    library = importlib.import_module("annotationlib")
+    return [*library.get_annotations(cls, format=library.Format.FORWARDREF)]
+
+
+def _functions(member: Any) -> list[types.FunctionType]:
+    """Return the Python functions of a member of a class, through the usual wrappers."""
+    held = [getattr(member, name, None) for name in ("fget", "fset", "fdel", "__func__", "func")]
+    return [f for f in (member, *held) if isinstance(f, types.FunctionType)]
+
+
+def _is_generated(function: types.FunctionType, cls: type) -> bool:
+    file = function.__code__.co_filename
+    made = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
+    return file.startswith(("<string>", "<attrs generated")) and any(n in vars(cls) for n in made)
+
+
+def _function(function: types.FunctionType) -> tuple[Any, ...]:
+    defaults = function.__defaults__, function.__kwdefaults__
+    return function_code_digest(function), *map(_attribute, defaults)
+
+
+def _attribute(value: Any) -> Any:
+    """Return a plain value itself, and of anything else the name of its type.
+
+    It might hold anything, the class itself and what has no identity included.
+    """
+    if type(value) in tags.SCALARS:
+        return value
+    encoding = bulk.tree(value) if type(value) in tags.CONTAINERS else None
+    if encoding is None:
+        return Branch(bulk.scalar(".".join(type_names(type(value)))), ())
+    return Branch(encoding, ())
