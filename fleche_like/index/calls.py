@@ -6,11 +6,11 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
-from fleche_like.backends import ByteBackend
+from fleche_like.backends import ByteBackend, SupportsBatch
 from fleche_like.backends.abilities import get_many
 from fleche_like.backends.database import DatabaseBackend, blobs
 from fleche_like.calls import DigestedCall, Loader, QueryCall, Scalar, Selection
@@ -21,6 +21,7 @@ from fleche_like.index import schema
 from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
+from fleche_like.index.late import Late
 from fleche_like.index.manifests import Manifests
 from fleche_like.index.models import state
 from fleche_like.index.selecting import Selector
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 1000
 
 T = TypeVar("T")
+Sealed: TypeAlias = tuple[DigestedCall, bytes]
+"""A call and its record."""
 
 
 class SqlCallStorage(CallStorage):
@@ -79,7 +82,12 @@ class SqlCallStorage(CallStorage):
         self._keys = Keys(self.database)
         self._writer = Writer(self.database, ids)
         self._manifests = Manifests(self.database)
-        self._selector = Selector(self.database, ids, None if self._shared else self._records_of)
+        # Only SQLite has one writer, so that ids ascend as calls are committed.
+        self._late: Late | None = None
+        if self.database.dialect == "sqlite":
+            self._late = Late(self.database, ids, self._records_of, joined=self._shared)
+        elsewhere = None if self._shared else self._records_of
+        self._selector = Selector(self.database, ids, elsewhere, self._late)
         self._record = self.database.prepare(
             sa.select(blobs.c.data).where(blobs.c.key == sa.bindparam("key")), ("key",)
         )
@@ -177,14 +185,13 @@ class SqlCallStorage(CallStorage):
                 self._operation_contexts([call.key for call in batch], intent=Intent.WRITE),
                 self.transaction(),
             ):
-                for call, data in records:
-                    self._save(call, data)
+                self._save_batch(records)
 
     def _save(self, call: DigestedCall, data: bytes) -> None:
         where = path(CALLS, call.key)
         if self._shared:
             with self.database.transaction():
-                if self._writer.insert(call):
+                if self._insert(call):
                     self._records.put_bytes(where, data)
                 elif self._data(call.key) != data:
                     self._records.put_bytes(where, data)
@@ -194,8 +201,45 @@ class SqlCallStorage(CallStorage):
         if not same:
             self._records.put_bytes(where, data)
         with self.database.transaction():
-            if not self._writer.insert(call) and not same:
+            if not self._insert(call) and not same:
                 self._writer.replace(call)
+
+    def _insert(self, call: DigestedCall) -> bool:
+        if self._late is None:
+            return self._writer.insert(call)
+        number = self._writer.insert_late(call)
+        if number is not None:
+            self._late.added(number)
+        return number is not None
+
+    def _save_batch(self, records: Sequence[Sealed]) -> None:
+        """Save calls inside an open transaction."""
+        again = records
+        if self._late is not None:
+            self._late.derive()
+            new, again = self._sorted_out(records)
+            self._put_many([(path(CALLS, call.key), data) for call, data in new])
+            self._writer.insert_new([call for call, _ in new])
+            self._late.raise_watermark()
+        for call, data in again:
+            self._save(call, data)
+
+    def _put_many(self, items: Sequence[tuple[str, bytes]]) -> None:
+        if isinstance(self._records, SupportsBatch):
+            self._records.put_many(items)
+            return
+        for where, data in items:
+            self._records.put_bytes(where, data)
+
+    def _sorted_out(self, records: Sequence[Sealed]) -> tuple[list[Sealed], list[Sealed]]:
+        """Return what is stored for the first time, and what replaces or repeats something."""
+        seen = self._writer.existing([call.key for call, _ in records])
+        new: list[Sealed] = []
+        again: list[Sealed] = []
+        for call, data in records:
+            (again if call.key in seen else new).append((call, data))
+            seen.add(call.key)
+        return new, again
 
     def _data(self, key: Digest) -> bytes | None:
         where = path(CALLS, key)
@@ -212,7 +256,11 @@ class SqlCallStorage(CallStorage):
             return
         with self._operation_context(key, intent=Intent.WRITE), self.transaction():
             quarantine(self._records, path(CALLS, key))
-            self._writer.remove(key)
+            self._remove(key)
+
+    def _remove(self, key: Digest) -> None:
+        if self._writer.remove(key) and self._late is not None:
+            self._late.removed()
 
     # --- keys ----------------------------------------------------------------------------------
 
@@ -227,7 +275,7 @@ class SqlCallStorage(CallStorage):
         # Rows before the record: a record without rows is found by `reindex`, the other way round
         # a query would name a call that is not there.
         with self.transaction():
-            self._writer.remove(key)
+            self._remove(key)
             if self._shared:
                 self._records.delete(path(CALLS, key))
         if not self._shared:
@@ -299,7 +347,9 @@ class SqlCallStorage(CallStorage):
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
-        """Release connections; of a database that was handed over, nothing."""
+        """Index what is late, and release connections; those of a database handed over stay."""
+        if self._late is not None:
+            self._late.derive_mine()
         if self._owned:
             self._records.close()
             self.database.close()
@@ -314,7 +364,7 @@ class _NoValues:
 
 _NO_VALUES: Final = _NoValues()
 _REBUILT: Final = frozenset(
-    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_shared"}
+    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_shared", "_late"}
 )
 
 

@@ -35,6 +35,7 @@ from fleche_like.index.scalars import (
     either,
     exactly,
     has_digest,
+    is_derived,
     is_none,
     is_untyped,
 )
@@ -217,10 +218,11 @@ def _equal(columns: Columns, constant: Constant) -> Bounds:
 def _by_digest(columns: Columns, column: Any, constant: Constant) -> Condition:
     if constant.scalar is MISSING:
         if columns is calls.c:
-            return has_digest(column, constant.digest)
+            return sa.and_(has_digest(column, constant.digest), is_derived())
         return _matching(columns, column, constant.digest, constant.digest).may
     # A scalar meets other scalars by value; by digest only what nobody can compare with it.
-    return sa.and_(has_digest(column, constant.digest), is_untyped(columns))
+    found = sa.and_(has_digest(column, constant.digest), is_untyped(columns))
+    return sa.and_(found, is_derived()) if columns is calls.c else found
 
 
 def _argument(value: Any, pattern: Digest | None) -> Any:

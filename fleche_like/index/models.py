@@ -8,7 +8,7 @@
     arguments   call, name, value
     metadata    call, name
     manifests   which parts went into a code digest
-    state       the eviction generation
+    state       the eviction generation, and up to which call everything is indexed
 
 Digests are 16 bytes, but for the keys of calls, which are text because people look for their
 beginnings. Results, arguments and metadata carry a *scalar* in typed columns, so that ranges and
@@ -99,14 +99,15 @@ calls = sa.Table(
     sa.Column("key", HEX, nullable=False),
     sa.Column("function", sa.ForeignKey(functions.c.id), nullable=False),
     sa.Column("result", DIGEST),
-    sa.Column("kind", sa.SmallInteger),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
     sa.Column("num", sa.Double),
     sa.Column("text", text(TEXT_LENGTH)),
     sa.UniqueConstraint("key"),
-    sa.Index(None, "function"),
-    sa.Index(None, "num", **_where("num IS NOT NULL")),
-    sa.Index(None, "text", **_where("text IS NOT NULL")),
-    sa.Index(None, "result", **_where("result IS NOT NULL")),
+    # A row whose kind is negative is late, and must dirty no page of these.
+    sa.Index(None, "function", **_where("kind >= 0")),
+    sa.Index(None, "num", **_where("num IS NOT NULL AND kind >= 0")),
+    sa.Index(None, "text", **_where("text IS NOT NULL AND kind >= 0")),
+    sa.Index(None, "result", **_where("result IS NOT NULL AND kind >= 0")),
     sa.Index("ix_calls_near", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
 )
 

@@ -8,15 +8,15 @@ from typing import TypeAlias
 from fleche_like.calls import RESULT, DigestedCall, Scalar, flatten
 from fleche_like.database import Row
 from fleche_like.index.identifiers import Identifiers
-from fleche_like.index.typed import UNTYPED, typed
+from fleche_like.index.typed import ABSENT, UNTYPED, typed
 
-ResultRow: TypeAlias = tuple[bytes | None, int | None, float | None, str | None]
+ResultRow: TypeAlias = tuple[bytes | None, int, float | None, str | None]
 
 CALL_COLUMNS = ("key", "function", "result", "kind", "num", "text")
 ARGUMENT_COLUMNS = ("call", "name", "value", "kind", "num", "text")
 METADATA_COLUMNS = ("call", "name", "kind", "num", "text")
 
-_NO_RESULT: ResultRow = (None, None, None, None)
+_NO_RESULT: ResultRow = (None, ABSENT, None, None)
 
 
 def result_row(call: DigestedCall) -> ResultRow:
@@ -26,6 +26,12 @@ def result_row(call: DigestedCall) -> ResultRow:
     comparable = call.comparable
     scalar = typed(comparable[RESULT]) if RESULT in comparable else UNTYPED
     return bytes.fromhex(call.result), *scalar
+
+
+def late(row: ResultRow) -> ResultRow:
+    """Return the row of a call that is late: see :mod:`fleche_like.index.late`."""
+    result, kind, num, text = row
+    return result, -1 - kind, num, text
 
 
 def argument_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:

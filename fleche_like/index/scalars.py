@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from fleche_like.calls import Comparator, Constant
 from fleche_like.hashing import DIGEST_LENGTH, Digest
+from fleche_like.index.models import calls
 from fleche_like.index.typed import (
     EXACT_BELOW,
     NAN,
@@ -120,9 +121,23 @@ def is_untyped(columns: Columns) -> Condition:
     return sa.and_(columns.num.is_(None), columns.text.is_(None), columns.kind != NAN)
 
 
+def indexed(columns: Columns, column: Any) -> Condition:
+    """Return where an index holds a column: not where it is NULL, nor in a row that is late."""
+    if columns is not calls.c:
+        return sa.and_(column.isnot(None))
+    # Repeated in every branch: SQLite looks for it there, to see that the partial index will do.
+    return sa.and_(column.isnot(None), is_derived())
+
+
+def is_derived() -> Condition:
+    """Return where a row of ``calls`` is not late."""
+    # A literal, not a parameter: it has to be read as the condition of the indexes.
+    return calls.c.kind >= sa.literal_column("0")
+
+
 def _number(columns: Columns, comparator: Comparator, num: float) -> Bounds:
     def holds(name: str) -> Condition:
-        return sa.and_(columns.num.isnot(None), _OPERATORS[name](columns.num, num))
+        return sa.and_(indexed(columns, columns.num), _OPERATORS[name](columns.num, num))
 
     if abs(num) < EXACT_BELOW:
         return exactly(holds(comparator))
@@ -139,10 +154,10 @@ def _text(columns: Columns, comparator: Comparator, kind: int, text: str) -> Bou
     def holds(name: str) -> Condition:
         condition = _OPERATORS[name](columns.text, text)
         if name == "==":
-            return sa.and_(columns.text.isnot(None), condition)
+            return sa.and_(indexed(columns, columns.text), condition)
         if name in {"<", "<="}:
-            return sa.and_(columns.text.isnot(None), columns.text >= low, condition)
-        return sa.and_(columns.text.isnot(None), condition, columns.text < high)
+            return sa.and_(indexed(columns, columns.text), columns.text >= low, condition)
+        return sa.and_(indexed(columns, columns.text), condition, columns.text < high)
 
     if kind in NEAR or text.endswith(_AMBIGUOUS_END):
         return Bounds(
@@ -162,7 +177,7 @@ def _text(columns: Columns, comparator: Comparator, kind: int, text: str) -> Bou
 
 
 def _within(columns: Columns, low: str, high: str | None) -> Condition:
-    bounds = [columns.text.isnot(None), columns.text >= low]
+    bounds = [indexed(columns, columns.text), columns.text >= low]
     if high is not None:
         bounds.append(columns.text < high)
     return sa.and_(*bounds)

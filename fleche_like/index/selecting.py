@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import functools
+import heapq
 import itertools
-import logging
-import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from fleche_like.backends.database import blobs
-from fleche_like.calls import DigestedCall, Field, Loader, Ordering, Selection, select_from
+from fleche_like.calls import (
+    DigestedCall,
+    Field,
+    LazyCall,
+    Loader,
+    Ordering,
+    Selection,
+    select_from,
+)
+from fleche_like.calls.selection import place
 from fleche_like.database import Database
-from fleche_like.errors import DamagedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.index.conditions import TABLES, Where
 from fleche_like.index.identifiers import Identifiers
+from fleche_like.index.late import Late
 from fleche_like.index.models import calls
-from fleche_like.index.scalars import Columns
+from fleche_like.index.records import Records, opened, record_path
+from fleche_like.index.scalars import Columns, Condition, exactly, is_derived
 from fleche_like.index.typed import LAST_RANK, NEAR, OTHER, RANK_STEP
-from fleche_like.storage.layout import CALLS
-from fleche_like.storage.records import open_record
-
-logger = logging.getLogger(__name__)
 
 BATCH: Final = 200
-
-Records = Callable[[Sequence[Digest]], Iterator[tuple[Digest, bytes | None]]]
 
 
 class Selector:
@@ -39,34 +41,73 @@ class Selector:
         database: where the rows are.
         ids: of names.
         records: gives the records of keys; ``None`` if they are blobs of the same database.
+        late: gives the calls that are not indexed yet; ``None`` where there are none.
     """
 
-    def __init__(self, database: Database, ids: Identifiers, records: Records | None) -> None:
+    def __init__(
+        self, database: Database, ids: Identifiers, records: Records | None, late: Late | None
+    ) -> None:
         self._database = database
+        self._late = late
         self._ids = ids
         self._records = records
 
     def select(self, selection: Selection, loader: Loader) -> Iterator[DigestedCall]:
         """Yield the calls that are selected: see :func:`~fleche_like.calls.select_from`."""
+        if _is_everything(selection):
+            return self._found(_limited(self._statement([]), selection))
+        # Late calls first: what is derived between the two statements is then seen by one of them.
+        late, where = self._asked(selection)
+        if not late:
+            return self._indexed(where, selection, loader)
+        wanted, stop = _from_the_beginning(selection)
+        indexed = self._indexed(where, wanted, loader)
+        both = _merged(indexed, select_from(late, wanted, loader), selection.order, loader)
+        return itertools.islice(both, selection.offset, stop)
+
+    def count(self, selection: Selection, loader: Loader) -> int:
+        """Return how many calls are selected."""
+        if _is_everything(selection):
+            statement = sa.select(sa.func.count(calls.c.id))
+            return _counted(self._number(statement), selection)
+        selection = replace(selection, order=())
+        late, where = self._asked(selection)
+        if not late:
+            return self._count_indexed(where, selection, loader)
+        wanted, _ = _from_the_beginning(selection)
+        found = self._count_indexed(where, wanted, loader)
+        return _counted(found + sum(1 for _ in select_from(late, wanted, loader)), selection)
+
+    def _asked(self, selection: Selection) -> tuple[Sequence[DigestedCall], Where]:
+        """Return the calls that are late, and what is asked of all others."""
+        late, watermark = self._late.pending() if self._late is not None else ((), 0)
         where = self._where(selection)
+        where.add(exactly(is_derived()))
+        if late:
+            # Not by the table's own order: a sum is nothing to search by.
+            where.add(exactly(calls.c.id + sa.literal_column("0") <= watermark))
+        return late, where
+
+    def _indexed(
+        self, where: Where, selection: Selection, loader: Loader
+    ) -> Iterator[DigestedCall]:
+        statement = self._statement(where.conditions)
         if not self._can_order(selection.order):
-            return select_from(self._found(self._statement(where)), selection, loader)
-        ordered = self._ordered(self._statement(where), where, selection.order)
+            return select_from(self._found(statement), selection, loader)
+        ordered = self._ordered(statement, where, selection.order)
         if where.exact:
             return self._found(_limited(ordered, selection))
         return select_from(self._found(ordered), replace(selection, order=()), loader)
 
-    def count(self, selection: Selection, loader: Loader) -> int:
-        """Return how many calls are selected."""
-        where = self._where(selection)
+    def _count_indexed(self, where: Where, selection: Selection, loader: Loader) -> int:
         if not where.exact:
-            return sum(1 for _ in self.select(replace(selection, order=()), loader))
-        inner = sa.select(calls.c.id).where(*where.conditions)
+            return sum(1 for _ in self._indexed(where, selection, loader))
         if selection.limit is None and not selection.offset:
-            statement = sa.select(sa.func.count(calls.c.id)).where(*where.conditions)
-        else:
-            limited = _limited(inner, selection).subquery()
-            statement = sa.select(sa.func.count()).select_from(limited)
+            return self._number(sa.select(sa.func.count(calls.c.id)).where(*where.conditions))
+        limited = _limited(sa.select(calls.c.id).where(*where.conditions), selection).subquery()
+        return self._number(sa.select(sa.func.count()).select_from(limited))
+
+    def _number(self, statement: Any) -> int:
         row = self._database.read_one(*self._database.bound(statement))
         return 0 if row is None else int(row[0])
 
@@ -79,13 +120,13 @@ class Selector:
 
     # --- statements ----------------------------------------------------------------------------
 
-    def _statement(self, where: Where) -> Any:
+    def _statement(self, conditions: Sequence[Condition]) -> Any:
         columns: list[Any] = [calls.c.key]
         if self._records is None:
             columns.append(blobs.c.data)
-        statement = sa.select(*columns).where(*where.conditions)
+        statement = sa.select(*columns).where(*conditions)
         if self._records is None:
-            statement = statement.where(blobs.c.key == _record_path())
+            statement = statement.where(blobs.c.key == record_path())
         return statement
 
     def _ordered(self, statement: Any, where: Where, order: Sequence[Ordering]) -> Any:
@@ -127,7 +168,7 @@ class Selector:
     def _found(self, statement: Any) -> Iterator[DigestedCall]:
         rows = self._database.stream(*self._database.bound(statement))
         pairs = rows if self._records is None else self._with_records(rows, self._records)
-        return _opened(pairs)
+        return opened(pairs)
 
     @staticmethod
     def _with_records(rows: Iterator[Any], records: Records) -> Iterator[Any]:
@@ -135,14 +176,35 @@ class Selector:
             yield from records(batch)
 
 
-def _opened(pairs: Iterator[Any]) -> Iterator[DigestedCall]:
-    for key, data in pairs:
-        if data is None:
-            continue  # evicted since
-        try:
-            yield open_record(data, Digest(key))
-        except DamagedEnvelope as damage:
-            logger.warning("call %s is damaged and was passed over: %s", key, damage.reason)
+def _merged(
+    indexed: Iterator[DigestedCall],
+    late: Iterator[DigestedCall],
+    order: tuple[Ordering, ...],
+    loader: Loader,
+) -> Iterator[DigestedCall]:
+    """Yield both, each of which is in the order that is asked for, in that order."""
+    if not order:
+        return itertools.chain(indexed, late)
+    return heapq.merge(indexed, late, key=lambda call: place(LazyCall(call, loader), order))
+
+
+def _from_the_beginning(selection: Selection) -> tuple[Selection, int | None]:
+    """Return the selection with what its offset leaves out, and where it stops."""
+    stop = None if selection.limit is None else selection.offset + selection.limit
+    return replace(selection, offset=0, limit=stop), stop
+
+
+def _counted(found: int, selection: Selection) -> int:
+    """Return how many of all calls that are found are selected."""
+    remaining = max(0, found - selection.offset)
+    return remaining if selection.limit is None else min(remaining, selection.limit)
+
+
+def _is_everything(selection: Selection) -> bool:
+    """Whether nothing is asked of the calls, so that their own table is enough."""
+    template = selection.template
+    wanted = (getattr(template, field.name) for field in fields(template))
+    return not (selection.conditions or selection.order) and all(one is None for one in wanted)
 
 
 def _places(columns: Columns, within: str | None, *, descending: bool) -> list[Any]:
@@ -175,16 +237,3 @@ def _limited(statement: Any, selection: Selection) -> Any:
 def _is_near(columns: Columns) -> Any:
     # Literals, not parameters: else no database sees that the partial index has just these rows.
     return columns.kind.in_([sa.literal_column(str(kind)) for kind in NEAR])
-
-
-def _record_path() -> Any:
-    """Return the key of a record's blob: what ``storage.layout.path`` gives."""
-    key = calls.c.key
-    parts = (CALLS, sa.func.substr(key, 1, 2), "/", sa.func.substr(key, 3, 2), "/", key)
-    return functools.reduce(operator.add, map(_text, parts))
-
-
-def _text(part: Any) -> Any:
-    if isinstance(part, str):
-        return sa.literal_column(f"'{part}'", sa.String)
-    return sa.type_coerce(part, sa.String)

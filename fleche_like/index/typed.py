@@ -51,6 +51,8 @@ AWARE_NEAR: Final = 42
 OTHER: Final = 50
 BOOL: Final = 51
 NONE: Final = 52
+ABSENT: Final = 53
+"""Of a call without a result."""
 
 NEAR: Final = (INT_NEAR, FLOAT_NEAR, TEXT_NEAR, NAIVE_NEAR, AWARE_NEAR)
 RANK_STEP: Final = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from fleche_like.index.rows import (
     CALL_COLUMNS,
     METADATA_COLUMNS,
     argument_rows,
+    late,
     metadata_rows,
     result_row,
 )
@@ -26,6 +27,8 @@ from fleche_like.index.upserts import InsertOrIgnore
 MOST_ROWS = 64
 """Rows of one insertion: enough for any usual call, few enough for any parameter limit."""
 
+BATCH = 500
+
 
 class Writer:
     """Rows of calls in one database; every method runs inside an open transaction."""
@@ -33,11 +36,20 @@ class Writer:
     def __init__(self, database: Database, ids: Identifiers) -> None:
         self._database = database
         self._ids = ids
-        self._insertions: dict[tuple[str, int], Prepared] = {}
+        self._children = Children(database, ids)
         self._insert = InsertOrIgnore(database, calls, CALL_COLUMNS, ("key",))
+        self._insert_numbered = _insertion(database, calls, ("id", *CALL_COLUMNS), 1)
         prepare = database.prepare
         number: Any = sa.bindparam("number")
-        self._find = prepare(sa.select(calls.c.id).where(calls.c.key == sa.bindparam("k")), ("k",))
+        self._find = prepare(
+            sa.select(calls.c.id, calls.c.kind).where(calls.c.key == sa.bindparam("k")), ("k",)
+        )
+        names = [f"key_{place}" for place in range(BATCH)]
+        self._find_many = prepare(
+            sa.select(calls.c.key).where(calls.c.key.in_([sa.bindparam(name) for name in names])),
+            names,
+        )
+        self._newest = prepare(sa.select(sa.func.coalesce(sa.func.max(calls.c.id), 0)))
         columns = CALL_COLUMNS[2:]
         self._update = prepare(
             sa.update(calls)
@@ -45,46 +57,59 @@ class Writer:
             .values({column: sa.bindparam(f"new_{column}") for column in columns}),
             (*(f"new_{column}" for column in columns), "number"),
         )
-        self._removals = [
-            prepare(sa.delete(table).where(column == number), ("number",))
-            for table, column in (
-                (arguments, arguments.c.call),
-                (call_metadata, call_metadata.c.call),
-                (calls, calls.c.id),
-            )
-        ]
+        self._remove = prepare(sa.delete(calls).where(calls.c.id == number), ("number",))
         self._advance = prepare(
             sa.update(state).where(state.c.name == "generation").values(value=state.c.value + 1)
         )
 
     def insert(self, call: DigestedCall) -> bool:
         """Insert the rows of a call; ``False`` (and nothing done) if its key has a row."""
-        row = (call.key, self._ids.function(call), *result_row(call))
-        number = self._insert.run(row)
+        number = self._insert.run((call.key, self._ids.function(call), *result_row(call)))
         if number is None:
             return False
-        self._insert_children(call, number)
+        self._children.insert(call, number)
         return True
+
+    def insert_late(self, call: DigestedCall) -> int | None:
+        """Insert the row of a call in ``calls`` alone; its id, ``None`` if its key has a row."""
+        return self._insert.run((call.key, self._ids.function(call), *late(result_row(call))))
+
+    def insert_new(self, new: Sequence[DigestedCall]) -> None:
+        """Insert the rows of calls whose keys have none. The database lets us choose the ids."""
+        found = self._database.read_one(self._newest)
+        first = 1 + (0 if found is None else found[0])
+        numbered = list(zip(new, itertools.count(first)))
+        self._database.write_many(
+            self._insert_numbered,
+            [
+                (number, call.key, self._ids.function(call), *result_row(call))
+                for call, number in numbered
+            ],
+        )
+        self._children.insert_many(numbered)
 
     def replace(self, call: DigestedCall) -> None:
         """Give an existing row the result, arguments and metadata of ``call``."""
-        number = self._number(call.key)
-        if number is None:
+        found = self._database.read_one(self._find, (call.key,))
+        if found is None:
             self.insert(call)
             return
-        self._database.write(self._update, (*result_row(call), number))
-        for removal in self._removals[:-1]:
-            self._database.write(removal, (number,))
-        self._insert_children(call, number)
+        number, kind = found
+        if kind < 0:
+            self._database.write(self._update, (*late(result_row(call)), number))
+        else:
+            self._database.write(self._update, (*result_row(call), number))
+            self._children.remove(number)
+            self._children.insert(call, number)
         self.advance()
 
     def remove(self, key: Digest) -> bool:
         """Remove the rows of a key; whether there were any."""
-        number = self._number(key)
-        if number is None:
+        found = self._database.read_one(self._find, (key,))
+        if found is None:
             return False
-        for removal in self._removals:
-            self._database.write(removal, (number,))
+        self._children.remove(found[0])
+        self._database.write(self._remove, (found[0],))
         self.advance()
         return True
 
@@ -92,21 +117,64 @@ class Writer:
         """Let the generation grow: something that was there is no more what it was."""
         self._database.write(self._advance)
 
-    def _number(self, key: Digest) -> int | None:
-        found = self._database.read_one(self._find, (key,))
-        return None if found is None else found[0]
+    def existing(self, keys: Sequence[Digest]) -> set[str]:
+        """Return those of ``keys`` that have a row."""
+        found: set[str] = set()
+        for start in range(0, len(keys), BATCH):
+            page = [*keys[start : start + BATCH]]
+            page += [keys[0]] * (BATCH - len(page))
+            found.update(key for (key,) in self._database.read(self._find_many, page))
+        return found
 
-    def _insert_children(self, call: DigestedCall, number: int) -> None:
+
+class Children:
+    """Rows of ``arguments`` and ``metadata``; every method runs inside an open transaction."""
+
+    def __init__(self, database: Database, ids: Identifiers) -> None:
+        self._database = database
+        self._ids = ids
+        self._insertions: dict[tuple[str, int], Prepared] = {}
+        number: Any = sa.bindparam("number")
+        self._removals = [
+            database.prepare(sa.delete(table).where(table.c.call == number), ("number",))
+            for table in (arguments, call_metadata)
+        ]
+
+    def insert(self, call: DigestedCall, number: int) -> None:
+        """Insert the rows of one call, with one statement for each table."""
         self._insert_all(arguments, ARGUMENT_COLUMNS, argument_rows(call, number, self._ids))
         self._insert_all(call_metadata, METADATA_COLUMNS, metadata_rows(call, number, self._ids))
 
+    def insert_many(self, numbered: Iterable[tuple[DigestedCall, int]]) -> None:
+        """Insert the rows of calls and their ids."""
+        ids = self._ids
+        of_arguments: list[Row] = []
+        of_metadata: list[Row] = []
+        for call, number in numbered:
+            of_arguments += argument_rows(call, number, ids)
+            of_metadata += metadata_rows(call, number, ids)
+        write_many = self._database.write_many
+        if of_arguments:
+            write_many(self._insertion(arguments, ARGUMENT_COLUMNS, 1), of_arguments)
+        if of_metadata:
+            write_many(self._insertion(call_metadata, METADATA_COLUMNS, 1), of_metadata)
+
+    def remove(self, number: int) -> None:
+        """Remove the rows of one call."""
+        for removal in self._removals:
+            self._database.write(removal, (number,))
+
     def _insert_all(self, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
         while batch := list(itertools.islice(rows, MOST_ROWS)):
-            prepared = self._insertions.get((table.name, len(batch)))
-            if prepared is None:
-                prepared = _insertion(self._database, table, columns, len(batch))
-                self._insertions[table.name, len(batch)] = prepared
+            prepared = self._insertion(table, columns, len(batch))
             self._database.write(prepared, tuple(itertools.chain.from_iterable(batch)))
+
+    def _insertion(self, table: sa.Table, columns: Sequence[str], rows: int) -> Prepared:
+        prepared = self._insertions.get((table.name, rows))
+        if prepared is None:
+            prepared = _insertion(self._database, table, columns, rows)
+            self._insertions[table.name, rows] = prepared
+        return prepared
 
 
 def _insertion(database: Database, table: sa.Table, columns: Sequence[str], rows: int) -> Prepared:

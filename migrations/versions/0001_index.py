@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_state"),
         sqlite_with_rowid=False,
     )
-    op.bulk_insert(state, [{"name": "generation", "value": 0}])
+    op.bulk_insert(state, [{"name": name, "value": 0} for name in ("generation", "indexed")])
     blobs()
 
 
@@ -95,17 +95,17 @@ def calls() -> None:
         sa.Column("key", HEX, nullable=False),
         sa.Column("function", sa.Integer(), nullable=False),
         sa.Column("result", DIGEST, nullable=True),
-        sa.Column("kind", sa.SmallInteger(), nullable=True),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
         sa.Column("num", sa.Double(), nullable=True),
         sa.Column("text", text(255), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_calls"),
         sa.UniqueConstraint("key", name="uq_calls_key"),
         sa.ForeignKeyConstraint(["function"], ["functions.id"], name="fk_calls_function_functions"),
     )
-    index("ix_calls_function", "calls", ["function"])
-    index("ix_calls_num", "calls", ["num"], "num IS NOT NULL")
-    index("ix_calls_text", "calls", ["text"], "text IS NOT NULL")
-    index("ix_calls_result", "calls", ["result"], "result IS NOT NULL")
+    index("ix_calls_function", "calls", ["function"], "kind >= 0")
+    index("ix_calls_num", "calls", ["num"], "num IS NOT NULL AND kind >= 0")
+    index("ix_calls_text", "calls", ["text"], "text IS NOT NULL AND kind >= 0")
+    index("ix_calls_result", "calls", ["result"], "result IS NOT NULL AND kind >= 0")
     index("ix_calls_near", "calls", ["kind"], NEAR)
 
 

@@ -12,8 +12,10 @@ import time
 
 import pytest
 
+from fleche_like.calls import QueryCall, Selection
 from fleche_like.errors import DatabaseError
 from fleche_like.index import SqlCallStorage, check
+from fleche_like.index.late import MOST_LATE
 from tests.index.children import call_of
 
 
@@ -48,7 +50,7 @@ def test_eight_processes_write_one_file_and_lose_nothing(url):
     assert keys == {
         call_of(number * 1000 + step).key for number in range(8) for step in range(40)
     } | {call_of(-1).key}
-    assert len(list(storage.query(_anything()))) == 321
+    assert len(list(storage.query(QueryCall()))) == 321
     assert storage.generation() > 0
     storage.close()
 
@@ -68,8 +70,19 @@ def test_a_process_that_is_killed_leaves_no_record_without_rows(url):
     assert count("PRAGMA integrity_check") == "ok"
     assert plain.execute("PRAGMA foreign_key_check").fetchall() == []
     assert count("SELECT count(*) FROM blobs") == calls
-    assert count("SELECT count(*) FROM arguments") == 2 * calls
-    assert count("SELECT count(*) FROM metadata") == calls
+    late = count("SELECT count(*) FROM calls WHERE kind < 0")
+    assert late < 2 * MOST_LATE
+    assert count("SELECT count(*) FROM arguments") == 2 * (calls - late)
+    assert count("SELECT count(*) FROM metadata") == calls - late
+    # Whoever comes next finds them all the same, and indexes them.
+    found = [call.key for call in storage.query(QueryCall(name="train"))]
+    assert set(found) == set(storage.list())
+    assert len(found) == storage.count(Selection(QueryCall(name="train")), None) == calls
+    storage.save(call_of(-1, step=-1))
+    storage.close()
+    assert count("SELECT count(*) FROM calls WHERE kind < 0") == 0
+    assert count("SELECT count(*) FROM arguments") == 2 * (calls + 1)
+    assert count("SELECT count(*) FROM metadata") == calls + 1
     assert all(storage.load(key).key == key for key in storage.list())
     plain.close()
     storage.close()
@@ -144,7 +157,7 @@ def test_a_fork_inside_ones_own_transaction_leaves_the_child_a_clear_error(url):
 def test_a_fork_in_the_middle_of_a_query_leaves_both_sides_whole(url):
     storage = SqlCallStorage(url)
     storage.save_many(call_of(number) for number in range(1500))
-    found = storage.query(_anything())
+    found = storage.query(QueryCall())
     next(found)
 
     def child():
@@ -178,9 +191,3 @@ def test_a_thousand_threads_load_one_key(url):
         thread.join()
     assert seen == [key] * 1000
     storage.close()
-
-
-def _anything():
-    from fleche_like.calls import QueryCall
-
-    return QueryCall()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -151,17 +153,20 @@ class Values:
 
 
 @pytest.fixture(scope="module", params=["blobs", "elsewhere"])
-def storage(request):
+def storages(request, tmp_path_factory):
+    """Two storages over one file, as two processes have them."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('index')}/index.db"
     records = None if request.param == "blobs" else MemoryBackend()
-    storage = SqlCallStorage("sqlite://", records=records)
-    yield storage
-    storage.close()
+    both = [SqlCallStorage(url, records=records) for _ in range(2)]
+    yield both
+    for storage in both:
+        storage.close()
 
 
 def emptied(storage):
-    for key in list(storage.list()):
-        storage.evict(key)
-    return storage
+    with storage.transaction():
+        for key in list(storage.list()):
+            storage.evict(key)
 
 
 @settings(
@@ -172,14 +177,28 @@ def emptied(storage):
 @given(
     stored=st.lists(calls, min_size=1, max_size=12),
     asked=st.lists(selections | broad_selections, min_size=1, max_size=6),
+    steps=st.lists(st.sampled_from(["", "derive", "evict", "again"]), max_size=12),
 )
-def test_sql_and_python_select_the_same(storage, stored, asked):
-    emptied(storage)
+def test_sql_and_python_select_the_same(storages, stored, asked, steps):
+    """Whichever of the calls are late, and whoever saved, replaced or indexed them."""
+    emptied(storages[0])
     by_key = {}
-    for call in stored:
+    for call, step, storage in zip(
+        stored, itertools.chain(steps, itertools.repeat("")), itertools.cycle(storages)
+    ):
         sealed = call.digested()
         storage.save(sealed)
         by_key[sealed.key] = sealed
+        if step == "derive":
+            storage._late.derive()
+        elif step == "evict":
+            storage.evict(sealed.key)
+            del by_key[sealed.key]
+        elif step == "again":
+            again = replace(call, result="again", metadata={"m": {"b": "again"}}).digested()
+            storage.save(again)
+            by_key[again.key] = again
+    storage = storages[0]
     for selection in asked:
         expected = [call.key for call in select_from(by_key.values(), selection, Values())]
         found = [call.key for call in storage.select(selection, Values())]
