@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from gc import get_referents
 from itertools import chain
 from typing import Any
 
@@ -28,6 +29,7 @@ _MARSHAL_VERSION = 2
 _MAX_LEVELS = 64
 # A tree that shares its parts at every level would grow without bound when written out.
 _MAX_LEVEL_SIZE = 1 << 27
+_SMALL_LEVEL = 64
 _SHALLOW = 2
 _LARGE_LEVEL = 1 << 16
 _LONG_LIST = 1024
@@ -77,7 +79,7 @@ def tree(value: Any) -> bytes | None:
     if not AVAILABLE:
         return None
     try:
-        return _fixed_width(value) or _flat(value) or _deep(value)
+        return _fixed_width(value) or _checked(value)
     except (ValueError, RuntimeError):
         # Too large for marshal, or a dict that changed under the iteration.
         return None
@@ -102,22 +104,18 @@ def _fixed_width(value: Any) -> bytes | None:
     return encoding
 
 
-def _flat(value: Any) -> bytes | None:
-    """A container of scalars: a copy is taken first, so that what is checked is what is written."""
-    if type(value) is dict:
+def _checked(value: Any) -> bytes | None:
+    """Encode a tree once all of its types are known to be exact.
+
+    The root is copied first, so that what is checked there is what is written.
+    """
+    if type(value) is not tuple:
         value = value.copy()
-        kinds = set(map(type, value))
-        kinds.update(map(type, value.values()))
-    else:
-        value = value[:]
-        kinds = set(map(type, value))
-    return marshal.dumps(value, 2) if kinds <= SCALARS else None
-
-
-def _deep(value: Any) -> bytes | None:
-    if type(value) is list:
-        value = value[:]
-    if not _is_plain(value):
+    children = value if type(value) is not dict else _children([value])
+    kinds = set(map(type, children))
+    if kinds <= SCALARS:
+        return marshal.dumps(value, 2)
+    if not kinds <= PLAIN or not _is_plain(value):
         return None
     encoding = marshal.dumps(value, 2)
     return encoding if _alone() or _is_plain(value) else None
@@ -131,20 +129,17 @@ def _alone() -> bool:
 def _is_plain(root: Any) -> bool:
     """Tell whether a tree holds exact builtin values only, looking at one level at a time."""
     level: list[Any] = [root]
-    kinds: set[type] = {type(root)}
     for depth in range(_MAX_LEVELS):
-        if sum(map(len, level)) > _MAX_LEVEL_SIZE:
-            return False
-        below = set(map(type, _children(level, kinds)))
-        if below <= SCALARS:
+        level = _children(level)
+        kinds = set(map(type, level))
+        if kinds <= SCALARS:
             return True
-        if not below <= PLAIN:
+        if not kinds <= PLAIN:
             return False
-        # Filtered even where all are containers: by now another thread may have put in others.
-        level = [x for x in _children(level, kinds) if type(x) in CONTAINERS]
-        kinds = below & CONTAINERS
-        if depth > _SHALLOW and _shared(level):
-            return False
+        if len(level) > _SMALL_LEVEL:
+            level = [x for x in level if type(x) in CONTAINERS]
+            if sum(map(len, level)) > _MAX_LEVEL_SIZE or (depth > _SHALLOW and _shared(level)):
+                return False
     return False
 
 
@@ -153,14 +148,30 @@ def _shared(level: list[Any]) -> bool:
     return len(level) > _LARGE_LEVEL and len(set(map(id, level))) * 16 < len(level)
 
 
-def _children(level: list[Any], kinds: set[type]) -> Iterator[Any]:
-    """Chain the elements, keys and values of a level; ``kinds`` are the types found in it."""
-    if dict not in kinds:
-        return chain.from_iterable(level)
-    dicts: Iterable[Any] = level
-    others: Iterable[Any] = ()
-    if len(kinds) > 1:
-        dicts = [x for x in level if type(x) is dict]
-        others = [x for x in level if type(x) is not dict]
-    values = chain.from_iterable(map(dict.values, dicts))
-    return chain(chain.from_iterable(others), chain.from_iterable(dicts), values)
+def _chained(level: list[Any]) -> list[Any]:
+    """Return the elements, keys and values of the containers in a level."""
+    dicts = [x for x in level if type(x) is dict]
+    others = [x for x in level if type(x) is list or type(x) is tuple]
+    return [*chain.from_iterable((*others, *dicts, *map(dict.values, dicts)))]
+
+
+def _referents(level: list[Any]) -> list[Any]:
+    """Return what :func:`_chained` does, in one call, less keys of dicts with nothing but strings.
+
+    The collector's own traversal visits every element of a container, nothing of a scalar, and keys
+    unless all of them are exact strings: that is what the probe asks for.
+    """
+    return get_referents(*level)
+
+
+def _visits_all() -> bool:
+    class Text(str):
+        __slots__ = ()
+
+    a, b, c, d, text = 10**6, 2.5, b"c", (), Text("e")
+    visited = get_referents([a, b], (c,), {1: d}, {text: a}, {"f": b, a: c}, {"g": d}, a, c, "f")
+    wanted = [a, b, c, 1, d, text, a, "f", b, a, c, d]
+    return sorted(map(id, visited)) == sorted(map(id, wanted))
+
+
+_children = _referents if _visits_all() else _chained

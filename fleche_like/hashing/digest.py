@@ -38,7 +38,11 @@ def digest(value: Any, path: str = "value") -> Digest:
         if kind is bytes and len(value) >= _IN_PLACE:
             return _digest_in_place(value)
         return Digest(xxh3_128_hexdigest(bulk.scalar(value)))
-    encoding = encoder.encode(value, path)
+    if kind in tags.CONTAINERS:
+        plain = bulk.tree(value)
+        if plain is not None:
+            return Digest(xxh3_128_hexdigest(plain))
+    encoding = encoder.walk(value, path)
     if encoding[0] == tags.NODE[0]:
         return Digest(encoding[1:].hex())
     return Digest(xxh3_128_hexdigest(encoding))

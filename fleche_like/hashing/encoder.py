@@ -59,6 +59,11 @@ def encode(value: Any, path: str = "value") -> bytes:
         encoding = bulk.tree(value)
         if encoding is not None:
             return encoding
+    return walk(value, path)
+
+
+def walk(value: Any, path: str = "value") -> bytes:
+    """Return what :func:`encode` does of a value that was tried in bulk already."""
     return _Walk(value, path).run()
 
 
