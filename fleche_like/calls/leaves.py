@@ -64,10 +64,12 @@ def _from_float(value: float) -> Json:
 
 
 def _from_datetime(value: datetime) -> Json:
+    zone: Any = value.tzinfo
+    if type(zone) is timezone and not value.fold and len(zone.__getinitargs__()) == 1:  # type: ignore[attr-defined]
+        return {"d": value.isoformat()}  # which says it all
     item: dict[str, Json] = {"d": value.replace(tzinfo=None).isoformat()}
     if value.fold:
         item["fold"] = 1
-    zone: Any = value.tzinfo
     if type(zone) is ZoneInfo:
         item["zone"] = zone.key
     elif zone is not None:

@@ -8,8 +8,9 @@ A record is compact JSON in UTF-8 (lone surrogates as three bytes each)::
 A value is a scalar as JSON; or ``{"$": digest}``; or both with a view as ``{"$": digest, "~":
 scalar}``, or with a scalar whose digest cannot surely be computed again as ``{"$": digest, "=":
 scalar}``. Of other scalars the digest is left out and computed again. What JSON cannot say exactly
-is an object with a tag (see :mod:`~fleche_like.calls.leaves`). Metadata is JSON as it is, unless it
-holds such a thing: then it is a list of one item, in which each object ``o`` is ``{"m": o}``.
+is an object with a tag (see :mod:`~fleche_like.calls.leaves`). Metadata is JSON as it is, with
+each datetime as ``{"": its tag's text, or its object}``. Where anything else is no JSON, or has an
+empty name itself, metadata is a list of one item, in which each object ``o`` is ``{"m": o}``.
 
 The key is no part of a record: it is what the record is stored under.
 """
@@ -20,6 +21,7 @@ import json
 import re
 import struct
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from fleche_like.calls.call import RESULT, DigestedCall
@@ -34,9 +36,15 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _FORMAT: Final = 1
 _WITH_RESULT: Final = 8
-_ENCODE: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
+_OPTIONS: Final[dict[str, Any]] = {
+    "ensure_ascii": False,
+    "check_circular": False,
+    "allow_nan": False,
+    "separators": (",", ":"),
+}
+_ENCODE: Final = json.JSONEncoder(**_OPTIONS).encode
+# Nowhere else in JSON: quotes inside a text have a backslash in front.
+_EMPTY_NAME: Final = '"":'
 _DECODE: Final = json.JSONDecoder().decode
 _IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
 _DAMAGE: Final = (
@@ -55,9 +63,20 @@ def encode_record(call: DigestedCall) -> bytes:
 
     Metadata that JSON cannot hold is stored as :func:`~fleche_like.calls.metadata.freeze` has it.
     """
+    moments: list[Json] = []
+
+    def default(value: object) -> Json:
+        if type(value) is not datetime:
+            raise TypeError
+        moments.append(_moment(value))
+        return moments[-1]
+
     try:
-        text = _ENCODE(_fields(call, call.metadata))
-    except (ValueError, TypeError):  # a NaN, a datetime, or no JSON at all among the metadata
+        text = json.JSONEncoder(default=default, **_OPTIONS).encode(_fields(call, call.metadata))
+        plain = text.count(_EMPTY_NAME) == len(moments)
+    except (ValueError, TypeError):  # a NaN, or no JSON at all among the metadata
+        plain = False
+    if not plain:
         text = _ENCODE(_fields(call, [_wrapped(freeze(call.metadata))]))
     return text.encode("utf-8", "surrogatepass")
 
@@ -73,7 +92,8 @@ def decode_record(payload: Buffer, key: Digest) -> DigestedCall:
         DamagedEnvelope: this is no record. No code of the record is run in any case.
     """
     try:
-        call = _call(_DECODE(str(payload, "utf-8", "surrogatepass")))
+        text = str(payload, "utf-8", "surrogatepass")
+        call = _call(_DECODE(text), with_moments=_EMPTY_NAME in text)
     except _DAMAGE as error:
         raise DamagedEnvelope(
             f"{key} does not hold the record of a call: {type(error).__name__}",
@@ -128,7 +148,7 @@ def _value(name: str, known: Digest, call: DigestedCall) -> Json:
     return {"$": known}
 
 
-def _call(fields: Json) -> DigestedCall:
+def _call(fields: Json, *, with_moments: bool) -> DigestedCall:
     form, name, module, version, code, items, metadata, *results = fields
     if type(form) is not int or form != _FORMAT or len(results) > 1:
         raise ValueError("unknown form")
@@ -137,9 +157,13 @@ def _call(fields: Json) -> DigestedCall:
     views: dict[str, Scalar] = {}
     arguments = {one: _read(one, item, scalars, views) for one, item in items.items()}
     result = _read(RESULT, results[0], scalars, views) if results else None
+    if type(metadata) is not dict:
+        metadata = _unfolded(metadata)
+    elif with_moments:
+        metadata = _revived(metadata)
     return DigestedCall(
         name, arguments, module, version, None if code is None else _digest(code), result,
-        metadata if type(metadata) is dict else _unfolded(metadata), scalars, views,
+        metadata, scalars, views,
     )  # fmt: skip
 
 
@@ -179,6 +203,28 @@ def _check_identity(name: Json, module: Json, version: Json) -> None:
         raise ValueError("malformed version")
 
 
+def _moment(value: datetime) -> Json:
+    item = to_json(value)
+    return {"": item["d"] if len(item) == 1 else item}
+
+
+def _revived(item: Json) -> Any:
+    if type(item) is list:
+        return [_revived(one) for one in item]
+    if type(item) is not dict:
+        return item
+    if "" not in item:
+        return {name: _revived(one) for name, one in item.items()}
+    moment = item[""]
+    return _known({"d": moment} if type(moment) is str else moment)
+
+
+def _known(item: Json) -> Any:
+    scalar = from_json(item)
+    # The text of a moment whose zone is unknown here is better than nothing.
+    return item["d"] if scalar is MISSING else scalar
+
+
 def _unfolded(item: Json) -> dict[str, Any]:
     (folded,) = item
     metadata = _unwrapped(folded)
@@ -200,6 +246,4 @@ def _unwrapped(item: Json) -> Any:
         return [_unwrapped(one) for one in item]
     if type(item) is dict and "m" in item:
         return {name: _unwrapped(one) for name, one in item["m"].items()}
-    scalar = from_json(item)
-    # The text of a moment whose zone is unknown here is better than nothing.
-    return item["d"] if scalar is MISSING else scalar
+    return _known(item)

@@ -26,6 +26,9 @@ CHECKPOINT_PAGES: Final = 4000
 """Size at which the log is moved into the file: SQLite's 1000 pages hold some fifty saved calls
 with their indexes, and each move syncs twice."""
 
+CACHE_KIB: Final = 16 * 1024
+"""Page cache of a connection: what a bulk save dirties, which otherwise spills into the log."""
+
 Durability = Literal["process", "power"]
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
@@ -147,6 +150,8 @@ class SqliteDriver:
             full = self.durability == "power" or self.journal != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except sqlite3.Error as error:
             connection.close()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -154,3 +154,31 @@ def test_aware_metadata_survives():
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     call = Call("f", {}, metadata={"when": moment, "nan": float("inf"), "m": {"$": 1}}).digested()
     assert decode_record(encode_record(call), KEY).metadata == call.metadata
+
+
+EAST = timezone(timedelta(hours=5, minutes=30, microseconds=7))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"": 1}, {"": "2024-01-01"}, {"": {"d": "2024-01-01"}}, {"a": {"": {"": {}}}},
+        {'x"': '"":'},
+        {"": datetime(2024, 1, 1, tzinfo=UTC), "a": {"": 2}}, {"m": [{"m": 1}], "$": {"d": "x"}},
+        {"a": [datetime(2024, 1, 1), {"b": datetime(2024, 1, 1, 2, 3, 4, 5, EAST)}]},
+        {"a": datetime(2024, 1, 1, fold=1, tzinfo=UTC), "b": datetime(2024, 1, 1, tzinfo=EAST)},
+        {"a": datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1), "CET"))},
+        {"a": datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1), "b": None},
+    ],
+)  # fmt: skip
+def test_moments_and_empty_names_in_metadata_are_told_apart(metadata):
+    call = Call("f", {"": ""} if "" in metadata else {}, metadata=metadata).digested()
+    found = decode_record(encode_record(call), KEY).metadata
+    assert repr(found) == repr(call.metadata)  # zone, fold and types included
+
+
+def test_a_moment_takes_little_more_than_its_text():
+    started = datetime(2024, 1, 1, 2, 3, 4, 5, tzinfo=UTC)
+    with_moment = Call("f", {}, metadata={"runtime": {"started": started}}).digested()
+    with_text = Call("f", {}, metadata={"runtime": {"started": started.isoformat()}}).digested()
+    assert len(encode_record(with_moment)) <= len(encode_record(with_text)) + 5
