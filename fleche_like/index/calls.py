@@ -192,7 +192,7 @@ class SqlCallStorage(CallStorage):
         where = path(CALLS, call.key)
         if self._shared:
             with self.database.transaction():
-                if self._insert(call):
+                if self._insert(call, data):
                     self._records.put_bytes(where, data)
                 elif self._data(call.key) != data:
                     self._records.put_bytes(where, data)
@@ -202,15 +202,15 @@ class SqlCallStorage(CallStorage):
         if not same:
             self._records.put_bytes(where, data)
         with self.database.transaction():
-            if not self._insert(call) and not same:
+            if not self._insert(call, data) and not same:
                 self._writer.replace(call)
 
-    def _insert(self, call: DigestedCall) -> bool:
+    def _insert(self, call: DigestedCall, data: bytes) -> bool:
         if self._late is None:
             return self._writer.insert(call)
         number = self._writer.insert_late(call)
         if number is not None:
-            self._late.added(number)
+            self._late.added(number, call, data)
         return number is not None
 
     def _save_batch(self, records: Sequence[Sealed]) -> None:

@@ -34,6 +34,9 @@ MOST_LATE: Final = 256
 """So many calls are derived at once: a query that finds them late reads their records, in 3 ms."""
 
 
+_NOT_KEPT: Final = (b"", None)
+
+
 class Pending(NamedTuple):
     """What a query has to look at beside the index.
 
@@ -65,6 +68,8 @@ class Late:
         self._children = Children(database, ids)
         self._indexed = 0  # the watermark or less
         self._mine = False
+        # Decoding a record again costs a third of deriving its rows.
+        self._kept: dict[Digest, tuple[bytes, DigestedCall]] = {}
         mark = state.c.name == "indexed"
         is_late = calls.c.kind < 0
         watermark = sa.select(state.c.value).where(mark)
@@ -91,9 +96,18 @@ class Late:
             pairs = self._records([Digest(key) for (key,) in pairs])
         return Pending(list(opened(pairs)), watermark)
 
-    def added(self, number: int) -> None:
-        """Take note of a late call inside its transaction; after that, derive if it is time."""
+    def added(self, number: int, call: DigestedCall, data: bytes) -> None:
+        """Take note of a late call inside its transaction; after that, derive if it is time.
+
+        Args:
+            number: the id of its row.
+            call: the call, which nobody changes from here on.
+            data: its record.
+        """
         self._mine = True
+        if len(self._kept) >= 2 * MOST_LATE:  # others derived ours
+            self._kept.clear()
+        self._kept[call.key] = data, call
         if number - self._indexed >= MOST_LATE:
             self._database.after_commit(lambda: self._derive_if_many(number))
 
@@ -142,7 +156,16 @@ class Late:
 
     def _insert_children(self, turned: Sequence[Row]) -> None:
         numbers = {Digest(key): number for number, key in turned}
-        found = opened(self._records(list(numbers)))
+        kept, self._kept = self._kept, {}
+        found: list[DigestedCall] = []
+        others: list[tuple[Digest, bytes | None]] = []
+        for key, data in self._records(list(numbers)):
+            stored, call = kept.get(key, _NOT_KEPT)
+            if call is not None and stored == data:
+                found.append(call)
+            else:
+                others.append((key, data))
+        found += opened(others)
         self._children.insert_many((call, numbers[call.key]) for call in found)
 
 

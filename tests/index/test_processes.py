@@ -56,10 +56,10 @@ def test_eight_processes_write_one_file_and_lose_nothing(url):
 
 
 def test_a_process_that_is_killed_leaves_no_record_without_rows(url):
-    for attempt in range(6):
+    for attempt in range(4):
         child = start("save_for_ever", url, attempt * 100_000, stdout=subprocess.PIPE)
         assert child.stdout.readline() == "open\n"
-        time.sleep(0.05 + attempt * 0.02)
+        time.sleep(0.05 + attempt * 0.03)
         child.kill()
         child.communicate()
     storage = SqlCallStorage(url)

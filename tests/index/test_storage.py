@@ -13,6 +13,7 @@ from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, ReadOnlyError
 from fleche_like.hashing import digest
 from fleche_like.index import SqlCallStorage
+from fleche_like.index.late import MOST_LATE
 from fleche_like.storage import BackendCallStorage, PerKeyLockMixin, SerializingMixin
 from fleche_like.support.sentinel import MISSING
 from fleche_like.testing.call_storage import CallStorageSuite, call_of
@@ -92,6 +93,8 @@ def consume(storage, *conditions, template=None, order=(), limit=None):
 
 def test_nothing_that_names_what_it_seeks_scans(storage):
     storage.save_many(call_of(number, step=number, tag=f"t{number}") for number in range(500))
+    for number in range(500, 505):
+        storage.save(call_of(number, step=number))  # late: not in the index yet
     key = call_of(7).key
     hit = call_of(7)
     acts = {
@@ -116,6 +119,9 @@ def test_nothing_that_names_what_it_seeks_scans(storage):
         "membership": consume(storage, arg("n").in_([1, 2, 3])),
         "either": consume(storage, (arg("n") == 3) | (meta("step") == 4)),
         "result": consume(storage, result() == [8]),
+        "many results": consume(storage, result().in_([[8], [9]]) | (result() > 3)),
+        "metadata of a late call": consume(storage, meta("step") == 503),
+        "derive": storage._late.derive,
         "evict": lambda: storage.evict(key),
     }
     scans = {
@@ -257,6 +263,53 @@ def test_a_manifest_is_stored_once(storage):
     storage.save_manifest(code, parts)
     assert list(storage.manifest(code).values()) == list(parts.values())
     assert list(storage.manifest(code))[:2] == ["m.f", "m.helper"]
+
+
+def test_late_calls_are_found_by_whoever_asks_and_indexed_at_the_end(tmp_path):
+    url = f"sqlite:///{tmp_path}/index.db"
+    writer, reader = SqlCallStorage(url), SqlCallStorage(url, read_only=True)
+    for number in range(20):
+        writer.save(call_of(number, step=number))
+    writer.save(call_of(3, step="again"))
+    writer.evict(call_of(19).key)
+    writer.save(call_of(20))
+    for _ in range(2):  # late, then indexed
+        assert [call.key for call in reader.select(_steps(17, 18), None)] == [
+            call_of(18).key,
+            call_of(17).key,
+        ]
+        assert reader.count(_steps(3, 3), None) == 0
+        assert len(list(reader.query(QueryCall(metadata={"step": "again"})))) == 1
+        assert reader.count(Selection(QueryCall(name="train")), None) == 20
+        assert reader.count(Selection(QueryCall(name="train"), limit=3, offset=18), None) == 2
+        writer.close()
+    assert writer._late.pending().calls == []
+    reader.close()
+
+
+def _steps(first, last):
+    between = (meta("step") >= first, meta("step") <= last)
+    return Selection(QueryCall(name="train"), between, (meta("step").desc(),), limit=5)
+
+
+def test_calls_do_not_stay_late_for_ever(storage):
+    for number in range(3 * MOST_LATE):
+        storage.save(call_of(number))
+    assert len(storage._late.pending().calls) <= MOST_LATE
+
+
+def test_what_cannot_be_indexed_now_is_stored_all_the_same(storage, monkeypatch, caplog):
+    def fail(*_):
+        raise OSError(28, "full")
+
+    monkeypatch.setattr(storage._late, "_insert_children", fail)
+    for number in range(MOST_LATE + 1):
+        storage.save(call_of(number))
+    assert "not indexed yet" in caplog.text
+    assert len(list(storage.query(QueryCall(name="train")))) == MOST_LATE + 1
+    monkeypatch.undo()
+    storage.save(call_of(MOST_LATE + 1))
+    assert storage._late.pending().calls == []
 
 
 def test_a_call_takes_less_than_900_bytes(storage):
