@@ -89,6 +89,7 @@ class Cache(OperationContext):
         without_context = type(self)._operation_context is OperationContext._operation_context
         self._read: Reader = self._read_stored if without_context else self._read_in_context
         self._lookup_value = lookup_of(self.values)
+        self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._calls_transaction = transaction_of(self.calls)
         self._values_transaction = transaction_of(self.values)
         self.hits = 0
@@ -179,7 +180,7 @@ class Cache(OperationContext):
             ReadOnlyError: the cache is read-only.
         """
         self._refuse_if_read_only()
-        return prepare(call, digested or call.digested(), self.values)
+        return prepare(call, digested or call.digested(), self.values, self._encoding)
 
     def commit(
         self,
@@ -221,14 +222,14 @@ class Cache(OperationContext):
         return call.key
 
     def _save_arguments(self, prepared: PreparedCall) -> None:
-        if isinstance(prepared, SealedArguments) and isinstance(self.values, SupportsEncoding):
+        if self._encoding is not None and isinstance(prepared, SealedArguments):
             for key, data in prepared.pending.items():
-                self.values.put_encoded((data,), key)
+                self._encoding.put_encoded((data,), key)
 
     def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
-        if code is None or manifest is None or not isinstance(self.calls, SupportsManifests):
+        if code is None or manifest is None or code in self._known_codes:
             return
-        if code not in self._known_codes:
+        if isinstance(self.calls, SupportsManifests):
             self.calls.save_manifest(code, manifest)
 
     def save(self, call: Call) -> Digest:

@@ -26,8 +26,16 @@ class SealedArguments(PreparedCall):
     pending: dict[Digest, bytes] = field(default_factory=dict)
 
 
-def prepare(call: Call, digested: DigestedCall, values: ValueStorage) -> SealedArguments:
+def prepare(
+    call: Call, digested: DigestedCall, values: ValueStorage, encoding: SupportsEncoding | None
+) -> SealedArguments:
     """Seal a call: encode those of its arguments that are to be stored, as they are now.
+
+    Args:
+        call: the call.
+        digested: its digests.
+        values: where values go.
+        encoding: the same, if it can encode now and store later; otherwise it stores at once.
 
     Scalars are kept in the record itself and digests refer to what is stored already. What
     cannot be encoded stays a digest: the call can still be cached, only not shown in full.
@@ -35,7 +43,7 @@ def prepare(call: Call, digested: DigestedCall, values: ValueStorage) -> SealedA
     sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
         if not values.contains(key):
-            _keep(value, key, values, sealed.pending)
+            _keep(value, key, values, encoding, sealed.pending)
     return sealed
 
 
@@ -45,16 +53,22 @@ def _to_store(call: Call, digested: DigestedCall) -> Iterator[tuple[Any, Digest]
             yield call.arguments[name], key
 
 
-def _keep(value: Any, key: Digest, values: ValueStorage, pending: dict[Digest, bytes]) -> None:
+def _keep(
+    value: Any,
+    key: Digest,
+    values: ValueStorage,
+    encoding: SupportsEncoding | None,
+    pending: dict[Digest, bytes],
+) -> None:
     try:
-        if not isinstance(values, SupportsEncoding):
+        if encoding is None:
             values.save(value, key)
             return
-        parts = values.encode(value, key)
+        parts = encoding.encode(value, key)
     except SaveError:
         return
     size = sum(map(len, parts))
     if size <= KEPT_BYTES:
         pending[key] = b"".join(parts)
     elif size <= LARGEST_ARGUMENT_BYTES:
-        values.put_encoded(parts, key)
+        encoding.put_encoded(parts, key)

@@ -31,6 +31,8 @@ class BackedStorage(StorageBackend):
     def __init__(self, backend: ByteBackend, *, prefix: str) -> None:
         self.backend = backend
         self.prefix = prefix
+        # Asked once: isinstance() against a protocol costs a tenth of saving a small call.
+        self._transacts = backend if isinstance(backend, SupportsTransaction) else None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backend!r})"
@@ -78,9 +80,9 @@ class BackedStorage(StorageBackend):
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Return a context whose writes commit together, where the backend can do that."""
-        if isinstance(self.backend, SupportsTransaction):
-            return self.backend.transaction()
-        return contextlib.nullcontext()
+        return (
+            contextlib.nullcontext() if self._transacts is None else self._transacts.transaction()
+        )
 
     def close(self) -> None:
         """Release what the backend holds."""

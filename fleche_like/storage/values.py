@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fleche_like.backends import ByteBackend, SupportsOpen
 from fleche_like.backends.abilities import map_bytes, put_parts
@@ -12,6 +12,9 @@ from fleche_like.hashing import Digest
 from fleche_like.storage.backed import BackedStorage
 from fleche_like.storage.base import ValueMixin
 from fleche_like.storage.layout import VALUES
+
+OVERWRITTEN_BYTES: Final = 4096
+"""A value up to this size is written without a look whether it is there, where that is cheap."""
 
 
 class BackendValueStorage(BackedStorage, ValueMixin):
@@ -55,8 +58,14 @@ class BackendValueStorage(BackedStorage, ValueMixin):
 
     def put(self, value: Any, key: Digest) -> Digest:
         """Store a value under its digest, unless it is there."""
-        if not self._contains(key):
-            self.put_encoded(self.encode(value, key), key)
+        if self._transacts is None:
+            if not self._contains(key):
+                self.put_encoded(self.encode(value, key), key)
+            return key
+        parts = self.encode(value, key)
+        # In a database, writing a few bytes again costs less than asking whether they are there.
+        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._contains(key):
+            self.put_encoded(parts, key)
         return key
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
