@@ -90,6 +90,9 @@ if TYPE_CHECKING:
         FlecheWarning as FlecheWarning,
     )
     from fleche_like.errors import (
+        FlushFailed as FlushFailed,
+    )
+    from fleche_like.errors import (
         Indigestible as Indigestible,
     )
     from fleche_like.errors import (
@@ -146,6 +149,9 @@ if TYPE_CHECKING:
     from fleche_like.errors import (
         UnknownFormat as UnknownFormat,
     )
+    from fleche_like.errors import (
+        WriteConflict as WriteConflict,
+    )
     from fleche_like.hashing import (
         DIGEST_LENGTH as DIGEST_LENGTH,
     )
@@ -198,6 +204,7 @@ _HOMES = {
         "EncodeError",
         "FlecheError",
         "FlecheWarning",
+        "FlushFailed",
         "Indigestible",
         "InvalidDigest",
         "InvalidKey",
@@ -217,6 +224,7 @@ _HOMES = {
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
+        "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
     "memo": ("current_cache", "memoize", "set_cache", "use_cache"),

@@ -10,6 +10,8 @@ carries its data as attributes, and survives pickling::
     ├── AmbiguousDigestError (ValueError)   a short digest that several entries share
     ├── KeyNotFound (KeyError, FileNotFoundError)   nothing is stored under a key
     ├── BackendUnavailable (ConnectionError)    a backend refused, failed or went away
+    │   └── FlushFailed                     several staged files could not be uploaded
+    ├── WriteConflict (FileExistsError)     somebody else changed a file meanwhile
     ├── SaveError                           a value or a call could not be stored
     │   └── EncodeError (TypeError)         no codec turns the value into bytes
     ├── CodecError (ValueError)
@@ -123,6 +125,25 @@ class KeyNotFound(FlecheError, FileNotFoundError, KeyError):
 
 class BackendUnavailable(FlecheError, ConnectionError):
     """A backend refused, failed or went away; says nothing about whether a key exists.
+
+    Attributes: ``key``, ``url``.
+    """
+
+    key: str
+    url: str
+
+
+class FlushFailed(BackendUnavailable):
+    """Several staged files could not be uploaded; they stay staged, and all others were.
+
+    Attributes: ``failures`` (errors by path), ``key`` (the first path), ``url``.
+    """
+
+    failures: dict[str, Exception]
+
+
+class WriteConflict(FlecheError, FileExistsError):
+    """Somebody else changed a file since it was taken up, and nothing of theirs was overwritten.
 
     Attributes: ``key``, ``url``.
     """

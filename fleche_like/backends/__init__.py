@@ -9,8 +9,11 @@
 :mod:`.database`      a table of any SQL database
 :mod:`.filesystem`    any filesystem of fsspec: S3, Google Cloud Storage, Azure, …
 :mod:`.tiered`        small payloads here, large ones there
+:mod:`.mirrored`      the same bytes in two places
+:mod:`.memory_tier`   a bounded memory in front of any
+:mod:`.connecting`    from a URL to one of these
 :mod:`.paths`         the contract of storages by path
-:mod:`.storages`      storages by path, over any of these
+:mod:`.storages`      storages by path, over any of these (:mod:`.filesystem_storage`)
 ====================  ========================================================================
 
 Those that need SQLAlchemy or fsspec are imported when they are first asked for.
@@ -37,9 +40,12 @@ from fleche_like.backends.base import (
     SupportsSweep,
     SupportsTransaction,
 )
+from fleche_like.backends.connecting import connect
 from fleche_like.backends.keys import normalise
 from fleche_like.backends.local import LocalBackend
 from fleche_like.backends.memory import MemoryBackend
+from fleche_like.backends.memory_tier import MemoryTierBackend
+from fleche_like.backends.mirrored import MirroredBackend
 from fleche_like.backends.paths import AsyncStorage, Storage
 from fleche_like.backends.storages import (
     DatabaseStorage,
@@ -52,6 +58,7 @@ from fleche_like.backends.tiered import TieredBackend
 if TYPE_CHECKING:
     from fleche_like.backends.database import DatabaseBackend
     from fleche_like.backends.filesystem import FsspecBackend
+    from fleche_like.backends.filesystem_storage import FsspecStorage
 
 __all__ = [
     "AsyncStorage",
@@ -60,10 +67,13 @@ __all__ = [
     "DatabaseBackend",
     "DatabaseStorage",
     "FsspecBackend",
+    "FsspecStorage",
     "LocalBackend",
     "LocalStorage",
     "MemoryBackend",
     "MemoryStorage",
+    "MemoryTierBackend",
+    "MirroredBackend",
     "PathStorage",
     "Storage",
     "StorageBackend",
@@ -79,6 +89,7 @@ __all__ = [
     "SupportsSweep",
     "SupportsTransaction",
     "TieredBackend",
+    "connect",
     "normalise",
 ]
 
@@ -86,6 +97,7 @@ __all__ = [
 _LATER = {
     "DatabaseBackend": "fleche_like.backends.database",
     "FsspecBackend": "fleche_like.backends.filesystem",
+    "FsspecStorage": "fleche_like.backends.filesystem_storage",
 }
 
 

@@ -14,12 +14,14 @@ from fleche_like.backends.base import (
     ByteBackend,
     StorageStat,
     SupportsBatch,
+    SupportsEmptyContainers,
     SupportsMap,
     SupportsOpen,
     SupportsParts,
     SupportsRange,
     SupportsStat,
 )
+from fleche_like.backends.keys import normalise
 
 
 def put_parts(backend: ByteBackend, key: str, parts: Sequence[Buffer]) -> None:
@@ -90,3 +92,20 @@ def get_many(backend: ByteBackend, keys: Iterable[str]) -> Iterator[tuple[str, b
         except KeyError:
             continue
         yield key, data
+
+
+def put_many(backend: ByteBackend, items: Iterable[tuple[str, Buffer]]) -> None:
+    """Store many keys; one by one where it must."""
+    if isinstance(backend, SupportsBatch):
+        backend.put_many(items)
+        return
+    for key, data in items:
+        backend.put_bytes(key, data)
+
+
+def remove_empty(backend: ByteBackend, prefix: str) -> None:
+    """Remove a container if nothing is in it, where containers exist apart from keys."""
+    if isinstance(backend, SupportsEmptyContainers):
+        backend.remove_empty(prefix)
+    else:
+        normalise(prefix)

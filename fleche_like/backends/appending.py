@@ -9,7 +9,7 @@ from typing import Final
 from fleche_like.backends.base import Buffer
 from fleche_like.backends.folders import Folders
 
-_APPEND: Final = (
+APPEND: Final = (
     os.O_WRONLY
     | os.O_APPEND
     | getattr(os, "O_CLOEXEC", 0)
@@ -40,7 +40,7 @@ def append_to_file(path: str, data: Buffer, folders: Folders) -> None:
 def _open(path: str, folders: Folders) -> int:
     for attempt in itertools.count(1):
         try:
-            return os.open(path, _APPEND)
+            return os.open(path, APPEND)
         except FileNotFoundError:
             if attempt == _ATTEMPTS:
                 raise
@@ -50,7 +50,7 @@ def _open(path: str, folders: Folders) -> int:
 
 
 def _create(path: str, folders: Folders) -> int:
-    descriptor = os.open(path, _APPEND | os.O_CREAT, folders.file_mode)
+    descriptor = os.open(path, APPEND | os.O_CREAT, folders.file_mode)
     folders.adopt(descriptor)
     return descriptor
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from fleche_like.backends.abilities import check_range
 from fleche_like.backends.base import Buffer, StorageStat
+from fleche_like.backends.filesystem_conditions import is_refused, only_if
 from fleche_like.backends.filesystem_pages import pages
 from fleche_like.backends.filesystem_recipe import recipe_for
 from fleche_like.backends.keys import TEMPORARY, normalise, normalise_name, normalise_prefix
@@ -157,6 +158,18 @@ class FsspecBackend:
         """Return what tells one version of the bytes from another: ETag or time, and size."""
         found = self._wait(self._info(normalise(key), key))
         return None if found is None else (_version(found), int(found["size"] or 0))
+
+    def replace(self, key: str, data: bytes, version: tuple[str, int] | None) -> bool:
+        """Put bytes unless others have, since a fingerprint was taken; return whether they are put.
+
+        S3 and Azure decide that themselves; elsewhere this looks first and then puts.
+        """
+        return self._wait(self._replace(key, data, version))
+
+    @property
+    def identity(self) -> str:
+        """What tells this place from others, as ``url`` and options that are no secrets."""
+        return f"{self.url} {self._recipe.public_options()!r}"
 
     def close(self) -> None:
         """Release connections; they are opened again when something is asked."""
@@ -345,6 +358,23 @@ class FsspecBackend:
         except FileNotFoundError as error:  # the bucket, then
             raise self._translated(error, key) from error
         self._bucket_seen = True
+
+    async def _replace(self, key: str, data: bytes, version: tuple[str, int] | None) -> bool:
+        name = normalise_name(key)
+        condition = only_if(self._filesystem, version)
+        if condition is None:
+            found = await self._info(name, key)
+            if (None if found is None else (_version(found), int(found["size"] or 0))) != version:
+                return False
+            await self.putting(key, data)
+            return True
+        try:
+            await self._call(key, "pipe_file", self._path(name), data, **condition)
+        except (FileExistsError, BackendUnavailable, FileNotFoundError) as error:
+            if is_refused(error):
+                return False
+            raise self._translated(error, key) from error
+        return True
 
     async def _put_in_folder(self, key: str, name: str, data: bytes) -> None:
         path = self._path(name)

@@ -53,6 +53,10 @@ class Recipe:
             options |= {"asynchronous": False, "use_listings_cache": False}
         return self.kind(**options, skip_instance_cache=True)
 
+    def public_options(self) -> dict[str, Any]:
+        """Return the options that are no secrets."""
+        return _without_secrets(self.options)
+
     def hide(self, text: str) -> str:
         """Return a message of the driver's without anything secret in it."""
         for secret in _secrets(self.options):
@@ -60,7 +64,7 @@ class Recipe:
         return redact(text)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = dict(self.options) if self.keep_secrets else _without_secrets(self.options)
+        options = dict(self.options) if self.keep_secrets else self.public_options()
         return Recipe, (self.kind, options, self.keep_secrets)
 
 
@@ -72,26 +76,29 @@ def recipe_for(filesystem: Any, options: Mapping[str, Any], *, keep_secrets: boo
         ConfigError: fsspec knows no such protocol.
     """
     if isinstance(filesystem, str):
-        return Recipe(_class_of(filesystem), dict(options), keep_secrets)
+        return Recipe(class_of(filesystem), dict(options), keep_secrets)
     kind = type(filesystem)
     names = list(inspect.signature(kind.__init__).parameters)[1:]
     given = dict(zip(names, filesystem.storage_args, strict=False))
     return Recipe(kind, given | dict(filesystem.storage_options) | dict(options), keep_secrets)
 
 
-def _class_of(protocol: str) -> Any:
+def class_of(protocol: str) -> Any:
+    """Return the class of filesystems that a protocol's name stands for.
+
+    Raises:
+        MissingExtra: its driver is not installed.
+        ConfigError: fsspec knows no such protocol.
+    """
     from fsspec import get_filesystem_class
 
     try:
         return get_filesystem_class(protocol)
     except ImportError as error:
-        extra = EXTRAS.get(protocol, protocol)
-        what = f"'fleche-like[{extra}]'" if protocol in EXTRAS else "its driver"
-        raise MissingExtra(
-            f"{protocol}: needs a library that is not installed ({error}); "
-            f"install it with: pip install {what}",
-            extra=extra,
-        ) from error
+        extra = EXTRAS.get(protocol, "")
+        advice = f"; install it with: pip install 'fleche-like[{extra}]'" if extra else ""
+        message = f"{protocol}: its driver is not installed ({error}){advice}"
+        raise MissingExtra(message, extra=extra) from error
     except ValueError as error:
         raise ConfigError(f"there is no such protocol: {protocol!r}", source="connect") from error
 

@@ -14,7 +14,6 @@ from fleche_like.backends.base import (
     ByteBackend,
     StorageStat,
     SupportsAppend,
-    SupportsEmptyContainers,
 )
 from fleche_like.backends.keys import normalise, normalise_name
 from fleche_like.backends.local import LocalBackend
@@ -102,10 +101,7 @@ class PathStorage:
         self.backend.delete(path)
 
     def remove_dir(self, path: str) -> None:
-        if isinstance(self.backend, SupportsEmptyContainers):
-            self.backend.remove_empty(path)
-        else:
-            normalise(path)
+        abilities.remove_empty(self.backend, path)
 
     def flush(self) -> None:
         """Do nothing: nothing is held back."""

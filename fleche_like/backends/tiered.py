@@ -120,11 +120,15 @@ class TieredBackend:
     def list_prefix(self, prefix: str, *, recursive: bool = False) -> Iterator[str]:
         normalise(prefix)
         tiers = (tier.list_prefix(prefix, recursive=recursive) for tier in (self.small, self.large))
-        return _without_repeats(heapq.merge(*tiers))
+        return without_repeats(heapq.merge(*tiers))
 
     def ensure_prefix(self, prefix: str) -> None:
         self.small.ensure_prefix(prefix)
         self.large.ensure_prefix(prefix)
+
+    def remove_empty(self, prefix: str) -> None:
+        abilities.remove_empty(self.small, prefix)
+        abilities.remove_empty(self.large, prefix)
 
     def close(self) -> None:
         try:
@@ -133,7 +137,8 @@ class TieredBackend:
             self.large.close()
 
 
-def _without_repeats(keys: Iterable[str]) -> Iterator[str]:
+def without_repeats(keys: Iterable[str]) -> Iterator[str]:
+    """Yield sorted keys, each once."""
     last = None
     for key in keys:
         if key != last:

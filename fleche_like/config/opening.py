@@ -35,8 +35,8 @@ def open_cache(
         target: a folder, for an embedded cache (SQLite index, small values inside, large ones as
             files); ``memory://``, for one that goes with this process; or an SQLAlchemy URL, for
             an index on a database server.
-        values: with a database URL, the folder that values go to; omitted, they go into the
-            database.
+        values: with a database URL, the folder or URL (``s3://bucket/prefix``) that values go to,
+            as :func:`~fleche_like.backends.connect` takes it; omitted, they go into the database.
         read_only: refuse to save and to evict; the cache must exist.
         memory_bytes: bound of the memory tier of this process; 0 turns it off.
         mmap: map large arrays copy-on-write instead of copying them (``"verify"``: and check
@@ -147,12 +147,12 @@ def _on_server(
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
-    from fleche_like.backends import DatabaseBackend, LocalBackend
+    from fleche_like.backends import DatabaseBackend, connect
     from fleche_like.database import Database
     from fleche_like.index import SqlCallStorage
 
     database = Database(url, **database_options)
     calls = SqlCallStorage(database, read_only=database.read_only)
-    backend = DatabaseBackend(database) if values is None else LocalBackend(values)
+    backend = DatabaseBackend(database) if values is None else connect(values)
     stored = BackendValueStorage(backend, mmap=mmap)
     return Cache(stored, calls, url=redact(url), resources=[database], **common)

@@ -30,6 +30,8 @@ from fleche_like.errors import InvalidKey
 from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS
 from fleche_like.testing.storage_machine import StorageMachine
 
+RECORDS = 40
+
 
 class Awaited:
     """The asynchronous face of a storage, worn as a plain one: each call runs a loop of its own."""
@@ -290,7 +292,9 @@ class StorageConformance:
             worker.join()
             assert worker.exitcode == 0
         lines = made.read("log").decode().splitlines()
-        assert sorted(lines) == sorted(_record(n, turn) for n in range(3) for turn in range(40))
+        assert sorted(lines) == sorted(
+            _record(n, turn) for n in range(3) for turn in range(RECORDS)
+        )
 
     def test_coroutines_do_not_hold_up_the_loop(self, made: Any) -> None:
         async def work() -> int:
@@ -317,9 +321,10 @@ class StorageConformance:
         with made as storage:
             assert storage is made
             storage.append("log", b"1")
-        if self.outlives_process:
-            assert pickle.loads(pickle.dumps(made)).read("log") == b"1"
         made.close()
+        if self.outlives_process:
+            with pickle.loads(pickle.dumps(made)) as copy:
+                assert copy.read("log") == b"1"
 
     def test_it_behaves_as_a_dict_whatever_is_done(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -346,6 +351,6 @@ def _record(number: int, turn: int) -> str:
 
 
 def _append_some(storage: Any, number: int) -> None:
-    for turn in range(40):
+    for turn in range(RECORDS):
         storage.append("log", (_record(number, turn) + os.linesep).encode())
     storage.close()

@@ -12,6 +12,8 @@ from fleche_like.backends import (
     FsspecBackend,
     LocalBackend,
     MemoryBackend,
+    MemoryTierBackend,
+    MirroredBackend,
     TieredBackend,
 )
 from fleche_like.testing.backends import ByteBackendConformance
@@ -74,3 +76,22 @@ class TestFsspecMemory(ByteBackendConformance):
     def test_a_pickled_backend_arrives_with_its_configuration(self, backend: ByteBackend) -> None:
         backend.put_bytes("a", b"1")
         assert pickle.loads(pickle.dumps(backend)).get_bytes("a") == b"1"
+
+
+class TestMirroredFiles(ByteBackendConformance):
+    def make(self, folder: Path) -> ByteBackend:
+        return MirroredBackend(LocalBackend(folder / "1"), LocalBackend(folder / "2"))
+
+
+class TestMirroredMemoryAndSqlite(ByteBackendConformance):
+    outlives_process = False
+
+    def make(self, folder: Path) -> ByteBackend:
+        return MirroredBackend(MemoryBackend(), DatabaseBackend("sqlite://"))
+
+
+class TestMemoryBeforeSqlite(ByteBackendConformance):
+    outlives_process = False  # others' writes are not seen while something is kept
+
+    def make(self, folder: Path) -> ByteBackend:
+        return MemoryTierBackend(DatabaseBackend("sqlite://"), max_bytes=50_000)

@@ -5,8 +5,16 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from fleche_like.backends import ByteBackend, DatabaseBackend, FsspecBackend
+from fleche_like.backends import (
+    ByteBackend,
+    DatabaseBackend,
+    DatabaseStorage,
+    FsspecBackend,
+    FsspecStorage,
+    PathStorage,
+)
 from fleche_like.testing.backends import ByteBackendConformance
+from fleche_like.testing.storages import StorageConformance
 from tests.servers import (
     azure_container,
     azure_options,
@@ -59,3 +67,29 @@ class TestPostgresql(ByteBackendConformance):
 
     def make(self, folder: Path) -> ByteBackend:
         return DatabaseBackend(postgresql_url())
+
+
+@needs_s3
+class TestStorageOnS3(StorageConformance):
+    machine_examples = 4
+    impossible_names = NEWLINE
+
+    def make(self, folder: Path) -> PathStorage:
+        return FsspecStorage(s3_backend(), staging=folder / "stages")
+
+
+@needs_azure
+class TestStorageOnAzure(StorageConformance):
+    machine_examples = 4
+    impossible_names = NEWLINE
+
+    def make(self, folder: Path) -> PathStorage:
+        return FsspecStorage(azure_backend(), staging=folder / "stages")
+
+
+@needs_postgresql
+class TestStorageOnPostgresql(StorageConformance):
+    machine_examples = 10
+
+    def make(self, folder: Path) -> PathStorage:
+        return DatabaseStorage(postgresql_url())
