@@ -6,8 +6,10 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import get_ident
+from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
@@ -130,8 +132,7 @@ class Database:
         """Compile a statement that holds its parameters; return text and parameters."""
         return prepare.bound(statement, self._driver.dialect)
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Commit what this thread writes inside together, or nothing of it.
 
         The transaction begins at the first write: what is read or prepared before that holds no
@@ -142,21 +143,7 @@ class Database:
             DatabaseError: another writer held the database for ``timeout_s``; or the error of an
                 inner block was caught: all is undone then, and this says so.
         """
-        thread = get_ident()
-        unit = self._units.get(thread)
-        if unit is not None:
-            with self._nested(unit):
-                yield
-            return
-        unit = self._units[thread] = Unit()
-        try:
-            yield
-        except BaseException:
-            self._end(unit, thread, commit=False)
-            raise
-        self._end(unit, thread, commit=unit.doom is None)
-        if unit.doom is not None:
-            raise self._doomed(unit.doom) from unit.doom
+        return _Block(self)
 
     def after_commit(
         self, call: Callable[[], None], undone: Callable[[], object] | None = None
@@ -323,8 +310,8 @@ class Database:
             raise
         unit.connection = connection
 
-    def _end(self, unit: Unit, thread: int, *, commit: bool) -> None:
-        del self._units[thread]
+    def _end(self, unit: Unit, *, commit: bool) -> None:
+        del self._units[get_ident()]
         try:
             if unit.connection is not None:
                 self._finish(unit.connection, commit=commit)
@@ -356,18 +343,6 @@ class Database:
             self._pool.release(connection)
         finally:
             self._leave_queue()
-
-    @contextlib.contextmanager
-    def _nested(self, unit: Unit) -> Iterator[None]:
-        before = len(unit.committed), len(unit.undone)
-        try:
-            yield
-        except BaseException as error:
-            if unit.connection is None:
-                unit.rolled_back(*before)  # nothing was written: the others may go on
-            elif unit.doom is None:
-                unit.doom = error
-            raise
 
     def _write_alone(self, action: Callable[[Connection], list[Row]]) -> list[Row]:
         self._queue_to_write()
@@ -441,6 +416,50 @@ class Database:
         _leaked.extend(unit for unit in self._units.values() if unit.connection is not None)
         self._pool.renew(reason)
         self._reset()
+
+
+class _Block(AbstractContextManager[None]):
+    """One block of a unit of work, the outermost or one inside it.
+
+    A class, because a generator costs three times as much, and every save has three of these.
+    """
+
+    __slots__ = ("_before", "_database", "_unit")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        units, thread = self._database._units, get_ident()
+        unit = units.get(thread)
+        self._before: tuple[int, int] | None = None
+        if unit is None:
+            unit = units[thread] = Unit()
+        else:
+            self._before = len(unit.committed), len(unit.undone)
+        self._unit = unit
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        unit = self._unit
+        if self._before is not None:
+            if error is not None:
+                self._fail_within(unit, self._before, error)
+            return
+        self._database._end(unit, commit=error is None and unit.doom is None)
+        if error is None and unit.doom is not None:
+            raise self._database._doomed(unit.doom) from unit.doom
+
+    @staticmethod
+    def _fail_within(unit: Unit, before: tuple[int, int], error: BaseException) -> None:
+        if unit.connection is None:
+            unit.rolled_back(*before)  # nothing was written: the others may go on
+        elif unit.doom is None:
+            unit.doom = error
 
 
 def _arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
