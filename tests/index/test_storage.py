@@ -292,6 +292,36 @@ def _steps(first, last):
     return Selection(QueryCall(name="train"), between, (meta("step").desc(),), limit=5)
 
 
+@pytest.mark.parametrize("before", ["late", "indexed"])
+@pytest.mark.parametrize("meanwhile", ["save", "derive", "save and derive", "another with its id"])
+def test_what_happens_between_the_steps_of_a_query_is_no_wrong_answer(
+    storage, monkeypatch, before, meanwhile
+):
+    """Two statements read late calls and index: whoever writes in between must not matter."""
+    for number in range(5):
+        storage.save(call_of(number))
+    if before == "indexed":
+        storage._late.derive()
+    read = storage._late.pending
+
+    def read_and_more():
+        found = read()
+        if meanwhile == "another with its id":
+            storage.evict(call_of(4).key)
+        if meanwhile != "derive":
+            storage.save(call_of(7))
+        if "derive" in meanwhile:
+            storage._late.derive()
+        return found
+
+    monkeypatch.setattr(storage._late, "pending", read_and_more)
+    not_seven = Selection(QueryCall(name="train"), (~(arg("n") == 7),))
+    found = [call.key for call in storage.select(not_seven, None)]
+    certain = {call_of(number).key for number in range(4)}
+    assert len(found) == len(set(found))
+    assert certain <= set(found) <= certain | {call_of(4).key}
+
+
 def test_calls_do_not_stay_late_for_ever(storage):
     for number in range(3 * MOST_LATE):
         storage.save(call_of(number))
