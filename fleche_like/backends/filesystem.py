@@ -498,7 +498,7 @@ def _version(found: dict[str, Any]) -> str:
 def _time(found: dict[str, Any]) -> float:
     for name in ("LastModified", "last_modified", "mtime", "updated", "modified", "created"):
         time = found.get(name)
-        if isinstance(time, str):
+        if isinstance(time, str) and time:
             time = dt.datetime.fromisoformat(time)
         if isinstance(time, dt.datetime):
             return time.timestamp()
