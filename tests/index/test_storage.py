@@ -322,6 +322,14 @@ def test_what_happens_between_the_steps_of_a_query_is_no_wrong_answer(
     assert certain <= set(found) <= certain | {call_of(4).key}
 
 
+def test_a_bulk_save_leaves_nothing_late_and_nothing_to_look_through(storage):
+    storage.save(call_of(0))
+    storage.save_many(call_of(number) for number in range(10))
+    late = storage._late
+    assert late.pending().calls == []
+    assert storage.database.read_one(late._watermark) == (10,)  # else queries pass over the rest
+
+
 def test_calls_do_not_stay_late_for_ever(storage):
     for number in range(3 * MOST_LATE):
         storage.save(call_of(number))
