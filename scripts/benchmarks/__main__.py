@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmarks import arrays, digests, imports, memo
+from scripts.benchmarks import arrays, backends, digests, imports, memo
 from scripts.benchmarks.report import as_data, as_markdown, environment
 from scripts.benchmarks.rows import Row, Settings, Suite
 
@@ -29,7 +29,7 @@ faster fleche-like is, as the median of ratios taken within one round. How each 
 def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
-    for module in (memo, digests, arrays, imports):
+    for module in (memo, digests, arrays, backends, imports):
         module.register(found)
     return found
 

@@ -1,0 +1,182 @@
+"""Places for bytes, against the same work by hand and against each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from scripts.benchmarks.contest import Samples, contest
+from scripts.benchmarks.rows import OURS, Row, Settings, Suite, times_faster_than, under, within
+
+HAND = "by hand"
+SIZES = {"100 B": 100, "10 KB": 10_000, "10 MB": 10_000_000}
+
+
+def register(suites: dict[str, Suite]) -> None:
+    """Add this suite."""
+    suites["backends"] = rows
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """Measure every row, one after the other."""
+    for durability in ("process", "power"):
+        yield from _files(settings, durability)
+    yield _batch(settings)
+    yield from _listings(settings)
+    yield _range(settings)
+    if all(importlib.util.find_spec(name) for name in ("moto", "s3fs")):
+        yield _s3(settings)
+
+
+def _files(settings: Settings, durability: Literal["process", "power"]) -> Iterator[Row]:
+    from fleche_like.backends import LocalBackend
+
+    root = settings.folder / durability
+    backend = LocalBackend(root, durability=durability)
+    sync = durability == "power"
+    for name, full_size in SIZES.items():
+        data = os.urandom(settings.size(full_size, min(full_size, 10_000)))
+        names = itertools.cycle(f"k{number}" for number in range(20))
+        entries: dict[str, Callable[[], object]] = {
+            OURS: partial(_each, names, partial(_put, backend, data)),
+            HAND: partial(_each, names, partial(_put_by_hand, root, data, sync=sync)),
+        }
+        rounds = settings.rounds(15 if full_size > 1e6 else 41)
+        title = f"put {name}" + (", synced" if sync else "")
+        yield Row(title, contest(entries, rounds=rounds, block_s=0.02), (within(HAND, 1.25),))
+        if not sync:
+            entries = {OURS: partial(backend.get_bytes, "k1"), HAND: partial(_read, root / "k1")}
+            samples = contest(entries, rounds=rounds, block_s=0.02)
+            yield Row(f"get {name}", samples, (within(HAND, 1.25),))
+
+
+def _each(names: Iterator[str], put: Callable[[str], object]) -> None:
+    put(next(names))
+
+
+def _put(backend: Any, data: bytes, name: str) -> None:
+    backend.put_bytes(name, data)
+
+
+def _put_by_hand(root: Path, data: bytes, name: str, *, sync: bool) -> None:
+    """Write a temporary file and rename it, as anyone would who wants it whole."""
+    temporary = f"{root}/.{name}.{os.getpid()}"
+    with open(temporary, "xb") as file:
+        file.write(data)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(temporary, f"{root}/{name}")
+    if sync:
+        folder = os.open(root, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _batch(settings: Settings) -> Row:
+    from fleche_like.backends import DatabaseBackend, LocalBackend
+
+    count = settings.size(10_000, 100)
+    items = [(f"{number % 256:02x}/{number}", b"x" * 100) for number in range(count)]
+    turns = itertools.count()
+
+    def into_blobs() -> None:
+        blobs = DatabaseBackend(f"sqlite:///{settings.folder}/{next(turns)}.db")
+        blobs.put_many(items)
+        blobs.close()
+
+    def into_files() -> None:
+        files = LocalBackend(settings.folder / f"files{next(turns)}")
+        for key, data in items:
+            files.put_bytes(key, data)
+
+    entries = {OURS: into_blobs, "one file each": into_files}
+    samples = contest(entries, rounds=settings.rounds(3), number=1)
+    bound = times_faster_than("one file each", 10)
+    return Row(f"{count:,} keys of 100 B into SQL blobs, one batch", samples, (bound,))
+
+
+def _listings(settings: Settings) -> Iterator[Row]:
+    from fleche_like.backends import DatabaseBackend, LocalBackend
+
+    count = settings.size(100_000, 1_000)
+    keys = [f"{number % 256:02x}/{number // 256 % 16:02x}/{number}" for number in range(count)]
+    blobs = DatabaseBackend(f"sqlite:///{settings.folder}/listing.db")
+    blobs.put_many((key, b"") for key in keys)
+    files = LocalBackend(settings.folder / "listing")
+    for folder in sorted({key.rpartition("/")[0] for key in keys}):
+        (files.root / folder).mkdir(parents=True, exist_ok=True)
+    for key in keys:
+        os.close(os.open(files.root / key, os.O_CREAT | os.O_WRONLY))
+    for name, backend in (("files in shards", files), ("SQL blobs", blobs)):
+        entries = {OURS: partial(_first, backend)}
+        samples = contest(entries, rounds=settings.rounds(11))
+        note = f"{_peak_kb(backend)} KB allocated for all"
+        yield Row(f"first of {count:,} keys, {name}", samples, (under(0.05),), note)
+    blobs.close()
+
+
+def _first(backend: Any) -> str:
+    return str(next(backend.list_prefix("", recursive=True)))
+
+
+def _peak_kb(backend: Any) -> int:
+    tracemalloc.start()
+    try:
+        for _ in backend.list_prefix("", recursive=True):
+            pass
+        return tracemalloc.get_traced_memory()[1] // 1024
+    finally:
+        tracemalloc.stop()
+
+
+def _range(settings: Settings) -> Row:
+    from fleche_like.backends import LocalBackend
+
+    backend = LocalBackend(settings.folder / "ranges")
+    for name, size in (("large", settings.size(2**30, 2**20)), ("small", 2**12)):
+        with open(backend.root / name, "wb") as file:
+            file.truncate(size)
+    entries = {
+        OURS: partial(backend.read_range, "large", settings.size(2**29, 2**19), 1024),
+        "the same of 4 KB": partial(backend.read_range, "small", 2**11, 1024),
+    }
+    samples = contest(entries, rounds=settings.rounds(41))
+    return Row("1 KB out of a file of 1 GB", samples, (within("the same of 4 KB", 1.25),))
+
+
+def _s3(settings: Settings) -> Row:
+    from fleche_like.backends import FsspecBackend
+    from scripts.benchmarks.s3_server import BUCKET, s3_server
+
+    count = settings.size(1_000, 20)
+    delay_s = settings.size(30, 1) / 1000
+    with s3_server(delay_s=delay_s) as endpoint:
+        options: dict[str, Any] = {
+            "key": "x",
+            "secret": "y",
+            "client_kwargs": {"endpoint_url": endpoint},
+        }
+        backend = FsspecBackend("s3", f"{BUCKET}/prefix", **options)
+        backend.put_many((f"{number}", b"x" * 100) for number in range(count))
+        keys = [f"{number}" for number in range(count)]
+        entries: dict[str, Callable[[], object]] = {
+            OURS: lambda: dict(backend.get_many(keys)),
+            "one by one": lambda: [backend.get_bytes(key) for key in keys],
+        }
+        samples: Samples = contest(entries, rounds=settings.rounds(3))
+        backend.close()
+    bound = times_faster_than("one by one", 5)
+    note = f"{delay_s * 1000:g} ms to the server and back"
+    return Row(f"{count:,} objects of 100 B from S3, one batch", samples, (bound,), note)
