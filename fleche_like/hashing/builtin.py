@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import functools
-import os
+import gc
 import re
 import sys
 import types
@@ -24,6 +24,7 @@ from fleche_like.hashing.branch import (
     Label,
     Made,
     attributes,
+    entry,
     group,
     hidden,
     item,
@@ -86,6 +87,12 @@ def _zone(value: Any) -> Any:
     return value.key
 
 
+def _path(value: Any) -> str:
+    """The text as the library spells it, whatever a subclass says."""
+    text: str = sys.modules["pathlib"].PurePath.__str__(value)
+    return text
+
+
 def _decimal(value: Any) -> tuple[int, str, Any]:
     sign, digits, exponent = value.as_tuple()
     return sign, "".join(map(str, digits)), exponent
@@ -115,7 +122,22 @@ def _random(value: Any) -> Any:
 
 
 def _default_dict(value: Any) -> Branch:
-    return group((value.default_factory, dict.copy(value)), named(".default_factory", ""))
+    return group((value.default_factory, _mapping(value)), named(".default_factory", ""))
+
+
+def _mapping(value: Any) -> Branch:
+    """A dict's own pairs: ``dict.copy`` would ask a subclass for its keys."""
+    children = [part for pair in [*dict.items(value)] for part in pair]
+    return Branch(tags.DICT, children, tags.DICT_END, label=entry)
+
+
+def _bytearray(value: bytearray) -> bytes:
+    return bytes(bytearray.__getitem__(value, slice(None)))
+
+
+def _proxied(value: Any) -> Any:
+    """The mapping itself: whatever its methods say."""
+    return gc.get_referents(value)[0]
 
 
 def _items(value: Any) -> list[Any]:
@@ -134,7 +156,7 @@ EXACT: dict[type, Handler] = {
     frozenset: _unordered(tags.FROZENSET, frozenset.__iter__),
     type(Ellipsis): _singleton("builtins.Ellipsis"),
     type(NotImplemented): _singleton("builtins.NotImplemented"),
-    bytearray: _kind("builtins.bytearray", bytes),
+    bytearray: _kind("builtins.bytearray", _bytearray),
     memoryview: _kind("builtins.memoryview", _memoryview),
     range: _kind("builtins.range", lambda v: (v.start, v.stop, v.step)),
     slice: _kind("builtins.slice", lambda v: (v.start, v.stop, v.step)),
@@ -147,9 +169,9 @@ EXACT: dict[type, Handler] = {
     collections.deque: _kind("collections.deque", _deque),
     collections.OrderedDict: _kind("collections.OrderedDict", _items),
     collections.defaultdict: _kind("collections.defaultdict", _default_dict),
-    collections.Counter: _kind("collections.Counter", dict.copy),
+    collections.Counter: _kind("collections.Counter", _mapping),
     collections.ChainMap: _kind("collections.ChainMap", lambda v: v.maps, named(".maps")),
-    types.MappingProxyType: _kind("types.MappingProxyType", lambda v: v.copy()),
+    types.MappingProxyType: _kind("types.MappingProxyType", _proxied),
     types.SimpleNamespace: _kind("types.SimpleNamespace", lambda v: attributes(v.__dict__)),
     types.ModuleType: _kind("module", module_name),
     types.GenericAlias: typeforms.generic,
@@ -191,7 +213,7 @@ _NAMED: dict[str, tuple[str, Reducer]] = {
     "ipaddress.IPv6Interface": ("ipaddress.IPv6Interface", _interface),
     # Python 3.13 moved these to pathlib._local and 3.14 back; the kind stays.
     **{
-        f"{module}.{name}": (f"pathlib.{name}", os.fspath)
+        f"{module}.{name}": (f"pathlib.{name}", _path)
         for module in ("pathlib", "pathlib._local")
         for name in ("PurePosixPath", "PureWindowsPath", "PosixPath", "WindowsPath")
     },
@@ -201,7 +223,7 @@ _NAMED: dict[str, tuple[str, Reducer]] = {
 _CONTENT: dict[type, Reducer] = {
     list: lambda v: list.__getitem__(v, slice(None)),
     tuple: lambda v: tuple.__getitem__(v, slice(None)),
-    dict: dict.copy,
+    dict: _mapping,
     str: str.__str__,
     int: int.__int__,
     float: float.__float__,

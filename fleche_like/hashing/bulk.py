@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Iterable
 from gc import get_referents
 from itertools import chain
 from typing import Any
@@ -115,10 +114,10 @@ def _checked(value: Any) -> bytes | None:
     kinds = set(map(type, children))
     if kinds <= SCALARS:
         return marshal.dumps(value, 2)
-    if not kinds <= PLAIN or not _is_plain(value):
+    if not kinds <= PLAIN or not is_plain(value):
         return None
     encoding = marshal.dumps(value, 2)
-    return encoding if _alone() or _is_plain(value) else None
+    return encoding if _alone() or is_plain(value) else None
 
 
 def _alone() -> bool:
@@ -126,7 +125,7 @@ def _alone() -> bool:
     return len(sys._current_frames()) == 1
 
 
-def _is_plain(root: Any) -> bool:
+def is_plain(root: Any) -> bool:
     """Tell whether a tree holds exact builtin values only, looking at one level at a time."""
     level: list[Any] = [root]
     for depth in range(_MAX_LEVELS):

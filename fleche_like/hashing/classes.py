@@ -71,13 +71,23 @@ def _members(cls: type) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any],
     code: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     for name, member in sorted(vars(cls).items()):
+        if _is_machinery(name, cls):
+            continue
         functions = _functions(member)
         written = [f for f in functions if not _is_generated(f, cls)]
         if written:
             code[name] = (type(member).__name__, [*map(_function, written)])
-        elif not functions and name not in _HIDDEN:
+        elif not functions:
             plain[name] = _attribute(member)
     return code, plain, _fields(cls), _annotated(cls)
+
+
+def _is_machinery(name: str, cls: type) -> bool:
+    """Tell whether a metaclass wrote an attribute, in the way of its own version."""
+    if name in _HIDDEN or name.startswith("__pydantic_"):
+        return True
+    members = vars(cls).get("_member_map_")
+    return members is not None and (name in members or name.startswith("_"))
 
 
 def _fields(cls: Any) -> dict[str, Any]:
@@ -104,6 +114,8 @@ def _functions(member: Any) -> list[types.FunctionType]:
 
 def _is_generated(function: types.FunctionType, cls: type) -> bool:
     file = function.__code__.co_filename
+    if _is_installed(file, None):
+        return True
     made = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
     return file.startswith(("<string>", "<attrs generated")) and any(n in vars(cls) for n in made)
 
@@ -118,9 +130,7 @@ def _attribute(value: Any) -> Any:
 
     It might hold anything, the class itself and what has no identity included.
     """
-    if type(value) in tags.SCALARS:
+    if type(value) in tags.SCALARS or (type(value) in tags.CONTAINERS and bulk.is_plain(value)):
         return value
-    encoding = bulk.tree(value) if type(value) in tags.CONTAINERS else None
-    if encoding is None:
-        return Branch(bulk.scalar(".".join(type_names(type(value)))), ())
-    return Branch(encoding, ())
+    # Without the module: that of C types moves from version to version.
+    return Branch(bulk.scalar(type_names(type(value))[1]), ())

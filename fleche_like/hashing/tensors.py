@@ -39,7 +39,9 @@ def _tensor(value: Any) -> Branch:
     module, name = type_names(type(value))
     cls = name if module.partition(".")[0] == "torch" else (module, name)
     about = (cls, str(value.dtype), value.device.type, value.requires_grad, str(value.layout))
-    plain = value.detach().as_subclass(torch.Tensor)
+    plain = value.detach()
+    if type(plain) is not torch.Tensor and plain.layout is torch.strided:
+        plain = plain.as_subclass(torch.Tensor)
     return node("torch.Tensor", group((*about, tuple(value.shape), group(_parts(plain)))))
 
 

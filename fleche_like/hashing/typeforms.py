@@ -39,7 +39,8 @@ def _form(value: Any) -> Made:
     if value.__origin__ is typing.Union:
         return union(value)
     metadata = getattr(value, "__metadata__", None)
-    parts = (value._name, value.__origin__, _arguments(value), metadata)
+    name = None if metadata else value._name
+    parts = (name, value.__origin__, _arguments(value), metadata)
     return kind("typing.GenericAlias", group(parts, _FORM_LABELS))
 
 
@@ -54,10 +55,12 @@ def _reference(value: Any) -> Made:
 
 def _variable(value: Any) -> Made:
     flags = tuple(
-        getattr(value, f"__{flag}__", None)
+        bool(getattr(value, f"__{flag}__", False))
         for flag in ("covariant", "contravariant", "infer_variance")
     )
     bound, constraints = (getattr(value, f"__{n}__", None) for n in ("bound", "constraints"))
+    # What no bound looks like changed in 3.12.
+    bound = None if bound is type(None) else bound
     name = type(value).__name__
     parts = (name, module_name(value), value.__name__, flags, bound, constraints)
     return kind("typing.TypeVar", group(parts, _VARIABLE_LABELS))

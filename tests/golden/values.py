@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import collections
+import collections.abc
 import dataclasses
 import datetime as dt
 import decimal
@@ -20,8 +21,11 @@ import operator
 import pathlib
 import random
 import re
+import string
 import struct
+import time
 import types
+import typing
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -57,6 +61,9 @@ class Plain:
         self.things = things
         self.name = "plain"
 
+    def get(self, index=0):
+        return self.things[index]
+
 
 class Slotted:
     __slots__ = ("a", "b")
@@ -89,6 +96,49 @@ class Record:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frozen:
     x: float = 0.5
+
+
+class Wrapping(Plain):
+    limit = 3
+    names: typing.ClassVar[Any] = ["a", ("b", 1)]
+
+    @property
+    def doubled(self):
+        return 2 * self.limit
+
+    @functools.cached_property
+    def kept(self):
+        return [self.limit]
+
+    @staticmethod
+    def helper(x, y=2):
+        return x * y
+
+    @classmethod
+    def made(cls):
+        return cls(1)
+
+
+class Table(dict):
+    pass
+
+
+class Metre(float):
+    pass
+
+
+T = typing.TypeVar("T", bound=int)
+P = typing.ParamSpec("P")
+Metres = typing.NewType("Metres", float)
+
+
+class Generic(typing.Generic[T]):
+    pass
+
+
+@functools.lru_cache
+def cached(x):
+    return x + 1
 
 
 Pair = collections.namedtuple("Pair", "left right")  # noqa: PYI024 - the untyped kind is meant
@@ -221,6 +271,46 @@ VALUES: dict[str, Callable[[], Any]] = {
     "module": lambda: math,
     "generic alias": lambda: list[int],
     "union": lambda: int | None,
+    "optional": lambda: typing.Optional[int],  # noqa: UP045 - the other spelling is meant
+    "typing list": lambda: typing.List[int],  # noqa: UP006 - the other kind is meant
+    "bare typing list": lambda: typing.List,  # noqa: UP006
+    "callable type": lambda: typing.Callable[[int], str],
+    "abstract callable": lambda: collections.abc.Callable[[int], str],
+    "literal": lambda: typing.Literal[1, "a"],
+    "annotated": lambda: typing.Annotated[int, "unit"],
+    "special form": lambda: typing.ClassVar,
+    "any": lambda: typing.Any,
+    "forward reference": lambda: typing.ForwardRef("Thing"),
+    "type variable": lambda: T,
+    "parameters": lambda: P,
+    "new type": lambda: Metres,
+    "generic of mine": lambda: Generic[int],
+    "unpacked": lambda: typing.Unpack[tuple[int, ...]],
+    "class of mine": lambda: Plain,
+    "dataclass itself": lambda: Record,
+    "frozen dataclass itself": lambda: Frozen,
+    "enumeration itself": lambda: Colour,
+    "named tuple itself": lambda: Pair,
+    "class with wrappers": lambda: Wrapping,
+    "bound method": lambda: Plain(1).get,
+    "class method": lambda: Wrapping.made,
+    "property": lambda: vars(Wrapping)["doubled"],
+    "static method": lambda: vars(Wrapping)["helper"],
+    "cached property": lambda: vars(Wrapping)["kept"],
+    "partial method": lambda: functools.partialmethod(len, 1),
+    "lru cache": lambda: cached,
+    "cell": lambda: types.CellType(1),
+    "empty cell": types.CellType,
+    "struct": lambda: struct.Struct("<id"),
+    "memoryview 2-d": lambda: memoryview(bytes(6)).cast("B", (2, 3)),
+    "user dict": lambda: collections.UserDict(a=1),
+    "user string": lambda: collections.UserString("a"),
+    "dict subclass": lambda: Table(a=1),
+    "float subclass": lambda: Metre(1.5),
+    "struct time": lambda: time.gmtime(0),
+    "exception group": lambda: ExceptionGroup("many", [ValueError(1)]),
+    "template": lambda: string.Template("$a"),
+    "decimal context": lambda: decimal.Context(prec=5),
 }
 
 
@@ -293,8 +383,132 @@ def _attrs() -> dict[str, Callable[[], Any]]:
     return {"attrs": lambda: Thing(1), "attrs with cached hash": hashed}
 
 
+def _pyarrow() -> dict[str, Callable[[], Any]]:
+    import pyarrow as pa
+
+    table = pa.table({"a": [1, None], "s": ["x", "yz"], "n": [[1], None], "m": [{"k": 1.5}, None]})
+    moments = pa.array([0, None], pa.timestamp("us", "UTC"))
+    return {
+        "table": lambda: table,
+        "record batch": lambda: table.to_batches()[0],
+        "array": lambda: pa.array([1, None, 3], pa.int16()),
+        "chunked array": lambda: pa.chunked_array([["a"], ["b", None]]),
+        "booleans": lambda: pa.array([True, None]),
+        "moments": lambda: moments,
+        "decimals": lambda: pa.array([decimal.Decimal("1.10")], pa.decimal128(5, 2)),
+        "dictionary": lambda: pa.array(["a", "b", "a"]).dictionary_encode(),
+        "map": lambda: pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())),
+        "nothing": lambda: pa.nulls(2),
+        "scalar": lambda: pa.scalar(1),
+        "type": lambda: pa.struct([("a", pa.list_(pa.int8()))]),
+        "schema": lambda: pa.schema([("a", pa.int8())], metadata={"k": "v"}),
+        "buffer": lambda: pa.py_buffer(b"ab"),
+    }
+
+
+def _polars() -> dict[str, Callable[[], Any]]:
+    import polars as pl
+
+    cells = {"a": [1, None], "s": ["x", "yz"], "n": [[1], None], "m": [{"k": 1.5}, None]}
+    return {
+        "frame": lambda: pl.DataFrame(cells),
+        "series": lambda: pl.Series("a", [1.5, None]),
+        "booleans": lambda: pl.Series([True, None]),
+        "categorical": lambda: pl.Series(["b", "a"], dtype=pl.Categorical),
+        "enum": lambda: pl.Series(["b", "a"], dtype=pl.Enum(["a", "b"])),
+        "moments": lambda: pl.Series([dt.datetime(2024, 1, 1)]),
+        "decimals": lambda: pl.Series([decimal.Decimal("1.10")], dtype=pl.Decimal(5, 2)),
+        "dtype": lambda: pl.Datetime("ms", "UTC"),
+    }
+
+
+def _scipy() -> dict[str, Callable[[], Any]]:
+    import numpy as np
+    from scipy import sparse
+
+    grid = sparse.coo_array(np.array([[0, 1.5], [2, 0]]))
+    formats = ("csr", "csc", "coo", "bsr", "lil", "dok", "dia")
+    made = {name: functools.partial(grid.asformat, name) for name in formats}
+    return {**made, "matrix": lambda: sparse.csr_matrix(grid)}
+
+
+def _torch() -> dict[str, Callable[[], Any]]:
+    import torch
+
+    grid = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    return {
+        "tensor": lambda: grid,
+        "transposed": lambda: grid.T,
+        "bfloat16": lambda: grid.to(torch.bfloat16),
+        "parameter": lambda: torch.nn.Parameter(grid),
+        "sparse": lambda: grid.to_sparse(),
+        "dtype": lambda: torch.int8,
+    }
+
+
+def _pillow() -> dict[str, Callable[[], Any]]:
+    from PIL import Image
+
+    return {
+        "image": lambda: Image.new("RGB", (2, 3), (1, 2, 3)),
+        "palette image": lambda: Image.new("P", (2, 2), 1),
+    }
+
+
+def _xarray() -> dict[str, Callable[[], Any]]:
+    import numpy as np
+    import xarray as xr
+
+    array = xr.DataArray(np.arange(2.0), {"x": [1, 2]}, "x", name="v", attrs={"unit": "m"})
+    return {
+        "array": lambda: array,
+        "data set": array.to_dataset,
+        "variable": lambda: array.variable,
+    }
+
+
+def _networkx() -> dict[str, Callable[[], Any]]:
+    import networkx as nx
+
+    return {
+        "graph": lambda: nx.Graph([(1, 2, {"w": 0.5})], name="g"),
+        "directed": lambda: nx.DiGraph([(1, 2), (2, 1)]),
+        "multigraph": lambda: nx.MultiGraph([(1, 2), (1, 2)]),
+    }
+
+
+def _pydantic() -> dict[str, Callable[[], Any]]:
+    import pydantic
+
+    class Model(pydantic.BaseModel):
+        x: int = 1
+        y: list[str] = []
+
+    return {"model": lambda: Model(y=["a"]), "model of defaults": Model}
+
+
+def _sklearn() -> dict[str, Callable[[], Any]]:
+    from sklearn.linear_model import Ridge
+
+    def fitted() -> Any:
+        ridge = Ridge()
+        ridge.coef_ = [1.5]
+        return ridge
+
+    return {"estimator": lambda: Ridge(alpha=2.0), "fitted": fitted}
+
+
 LIBRARIES: dict[str, Callable[[], dict[str, Callable[[], Any]]]] = {
     "numpy": _numpy,
     "pandas": _pandas,
     "attrs": _attrs,
+    "pyarrow": _pyarrow,
+    "polars": _polars,
+    "scipy": _scipy,
+    "torch": _torch,
+    "PIL": _pillow,
+    "xarray": _xarray,
+    "networkx": _networkx,
+    "pydantic": _pydantic,
+    "sklearn": _sklearn,
 }

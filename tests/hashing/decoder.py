@@ -22,7 +22,9 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
     if n < 1 << 31:
         return n, at + 4
     assert n == 0xFFFFFFFF
-    return struct.unpack_from("<Q", data, at + 4)[0], at + 12
+    (n,) = struct.unpack_from("<Q", data, at + 4)
+    assert n >= 1 << 31
+    return n, at + 12
 
 
 def _read(data: bytes, at: int) -> tuple[Tree, int]:

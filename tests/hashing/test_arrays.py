@@ -31,7 +31,7 @@ def layouts(a: Any) -> list[Any]:
     ]
 
 
-@given(strategies.arrays())
+@given(strategies.arrays(foreign=True))
 def test_layout_does_not_matter(a: Any) -> None:
     for other in layouts(a):
         assert digest(other) == digest(a)
@@ -76,8 +76,16 @@ def test_native_arrays_agree_on_machines_of_either_byte_order(
     """There, what is native is spelt ``>f8``, and lies in memory that way."""
     codes = ("f8", "i2", "M8[s]", "c16")
     numbers = np.arange(6).reshape(2, 3)
-    here = [*(numbers.astype("<" + c) for c in codes), numbers.astype("u1"), np.array(["aé", "b"])]
-    there = [*(numbers.astype(">" + c) for c in codes), here[4], np.array(["aé", "b"], ">U2")]
+    here: list[Any] = [
+        *(numbers.astype("<" + c) for c in codes),
+        numbers.astype("u1"),
+        np.array(["aé", "b"]),
+    ]
+    there: list[Any] = [
+        *(numbers.astype(">" + c) for c in codes),
+        here[4],
+        np.array(["aé", "b"], ">U2"),
+    ]
     here += [np.dtype("<f4"), np.dtype("<i4,<f8")]
     there += [np.dtype(">f4"), np.dtype(">i4,>f8")]
     before = list(map(digest, here))
