@@ -242,7 +242,7 @@ class FsspecBackend:
 
     def _open(self, request: Coroutine[Any, Any, Any]) -> Any:
         try:
-            return self._recipe.make()
+            return self._recipe.make(self.max_concurrency)
         except Exception as error:
             request.close()
             raise self._translated(error, "") from error

@@ -45,12 +45,16 @@ class Recipe:
         names = self.kind.protocol
         return str(names if isinstance(names, str) else names[0])
 
-    def make(self) -> Any:
+    def make(self, connections: int) -> Any:
         """Return a filesystem of our own, which nobody else closes or lists through."""
         options = {name: value for name, value in self.options.items() if name != "loop"}
         if self.kind.async_impl:
             # Listings that were cached would hide what others wrote.
             options |= {"asynchronous": False, "use_listings_cache": False}
+        if self.protocol == "s3":
+            # The driver would open ten, and let other requests wait for them.
+            pool = {"max_pool_connections": connections}
+            options["config_kwargs"] = pool | dict(options.get("config_kwargs") or {})
         return self.kind(**options, skip_instance_cache=True)
 
     def public_options(self) -> dict[str, Any]:

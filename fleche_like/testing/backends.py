@@ -82,6 +82,8 @@ class ByteBackendConformance:
 
     #: A copy made by pickling speaks to the same bytes, from this process or another.
     outlives_process: ClassVar[bool] = True
+    #: Keys that differ only in case are one, as on some file systems.
+    ignores_case: ClassVar[bool] = False
     #: How many examples the state machine tries; fewer where each step is a request.
     machine_examples: ClassVar[int] = 40
     #: How many keys a long listing has.
@@ -180,6 +182,15 @@ class ByteBackendConformance:
         assert list(backend.list_prefix("", recursive=True)) == [key]
         backend.delete(key)
         assert not backend.exists(key)
+
+    def test_keys_that_differ_only_in_case_are_two(self, backend: ByteBackend) -> None:
+        if self.ignores_case:
+            pytest.skip(f"{type(self).__name__} says that its place ignores case")
+        for key in ("a/Key", "a/key", "A/key", "\u00c9", "\u00e9"):
+            backend.put_bytes(key, key.encode())
+        assert backend.get_bytes("a/Key") == b"a/Key"
+        assert list(backend.list_prefix("a")) == ["a/Key", "a/key"]
+        assert list(backend.list_prefix("")) == ["A/", "a/", "\u00c9", "\u00e9"]
 
     @pytest.mark.parametrize("spelling", ["./a/b", "a//b", "a/./b", "a/b/", "././/a///b/."])
     def test_spellings_of_one_key_are_one_key(self, backend: ByteBackend, spelling: str) -> None:

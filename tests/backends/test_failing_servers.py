@@ -66,7 +66,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
 def impatient(endpoint: str, root: str = "bucket/prefix") -> FsspecBackend:
     config = {"retries": {"max_attempts": 1}, "connect_timeout": 2, "read_timeout": 2}
     backend = FsspecBackend("s3", root, config_kwargs=config, **s3_options(endpoint))
-    backend._filesystem = backend._recipe.make()
+    backend._filesystem = backend._recipe.make(4)
     backend._filesystem.retries = 1
     return backend
 

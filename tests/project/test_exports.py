@@ -11,8 +11,9 @@ PROMISED = {
     "fleche_like": """memoize open_cache set_cache use_cache current_cache Cache digest Digest
         DIGEST_LENGTH register_digest Indigestible Call DigestedCall LazyCall QueryCall Ignored
         Required arg meta result""",
-    "fleche_like.backends": """ByteBackend LocalBackend MemoryBackend DatabaseBackend
-        TieredBackend""",
+    "fleche_like.backends": """ByteBackend Storage AsyncStorage StorageStat LocalBackend
+        MemoryBackend FsspecBackend DatabaseBackend TieredBackend MirroredBackend LocalStorage
+        MemoryStorage FsspecStorage DatabaseStorage connect""",
     "fleche_like.codecs": "Codec register_codec PickleCodec",
     "fleche_like.storage": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement
         StorageBackend ValueStorage ValueMixin CallStorage CallMixin SerializingMixin

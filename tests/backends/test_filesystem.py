@@ -1,0 +1,83 @@
+"""Filesystems of fsspec: what goes beyond the shipped contract."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleche_like.backends import FsspecBackend
+from fleche_like.errors import BackendUnavailable, InvalidKey
+from tests.servers import s3_options
+
+
+def test_links_below_a_root_of_files_do_not_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_bytes(b"kept")
+    backend = FsspecBackend("file", str(tmp_path / "root"))
+    backend.put_bytes("a", b"1")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "root" / "file").symlink_to(tmp_path / "outside" / "secret")
+    for key in ("link/secret", "file"):
+        attempts: list[Callable[[], object]] = [
+            lambda key=key: backend.get_bytes(key),  # type: ignore[misc]
+            lambda key=key: backend.exists(key),  # type: ignore[misc]
+            lambda key=key: backend.put_bytes(key, b"bad"),  # type: ignore[misc]
+            lambda key=key: backend.delete(key),  # type: ignore[misc]
+        ]
+        for attempt in attempts:
+            with pytest.raises(InvalidKey):
+                attempt()
+    with pytest.raises(InvalidKey):
+        backend.delete_prefix("link")
+    assert list(backend.list_prefix("", recursive=True)) == ["a"]
+    assert (tmp_path / "outside" / "secret").read_bytes() == b"kept"
+
+
+def test_a_put_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = FsspecBackend("file", str(tmp_path))
+    backend.put_bytes("k", b"before")
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError("refused")
+
+    monkeypatch.setattr("shutil.move", refused)
+    with pytest.raises(BackendUnavailable):
+        backend.put_bytes("k", b"after")
+    assert backend.get_bytes("k") == b"before"
+    assert os.listdir(tmp_path) == ["k"]
+
+
+def test_secrets_travel_and_show_only_when_told_to() -> None:
+    shy = FsspecBackend("s3", "bucket/prefix", **s3_options("http://ann:hunter2@127.0.0.1:9"))
+    for text in (repr(shy), shy.url, shy.identity, repr(pickle.dumps(shy))):
+        assert "test-secret" not in text
+        assert "test-access" not in text
+        assert "hunter2" not in text
+    told = FsspecBackend("s3", "bucket", keep_secrets=True, **s3_options("http://127.0.0.1:9"))
+    assert b"test-secret" in pickle.dumps(told)
+    assert "test-secret" not in repr(told)
+
+
+def test_an_error_shows_no_secret() -> None:
+    options = s3_options("http://127.0.0.1:9")
+    backend = FsspecBackend("s3", "bucket", **options)
+    hidden = backend._recipe.hide("refused for test-secret at http://ann:hunter2@host/x?sig=1")
+    assert "test-secret" not in hidden
+    assert "hunter2" not in hidden
+
+
+def test_a_filesystem_that_is_there_is_used_as_it_is() -> None:
+    import fsspec
+
+    filesystem = fsspec.filesystem("memory")
+    root = f"/{uuid.uuid4().hex}"
+    backend = FsspecBackend(filesystem, root)
+    backend.put_bytes("a/b", b"1")
+    assert filesystem.cat_file(f"{root}/a/b") == b"1"
+    backend.close()
+    assert backend.get_bytes("a/b") == b"1"
