@@ -45,7 +45,7 @@ def made(**changes: Any) -> Any:
 
 def test_a_class_is_its_name_bases_and_code() -> None:
     assert digest(made()) == digest(made())
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"limit": 4},
         {"default": 2},
         {"operator": "*"},
@@ -175,7 +175,8 @@ ANNOTATIONS: list[Any] = [
     collections.abc.Callable[[int], str], typing.Literal[1], typing.Literal[True],
     typing.Literal["1"], typing.Annotated[int, "a"], typing.Annotated[int, "b"], T,
     typing.TypeVar("T", bound=int), typing.TypeVar("T", int, str), typing.TypeVar("U"),
-    typing.ParamSpec("T"), typing.ForwardRef("A"), typing.ForwardRef("B"), typing.ForwardRef("A", module="m"),
+    typing.ParamSpec("T"), typing.ForwardRef("A"), typing.ForwardRef("B"),
+    typing.ForwardRef("A", module="m"),
     typing.NewType("A", int), typing.NewType("A", str), Mine, Mine[int],
     Mine[str], typing.Protocol, typing.Unpack[tuple[int]], typing.Concatenate,
 ]  # fmt: skip
