@@ -22,15 +22,16 @@ Names that the function itself writes to (:mod:`.outputs`) are no part of it.
 from __future__ import annotations
 
 import dis
+import inspect
 import logging
 import sys
 import threading
 import types
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fleche_like.cache import Cache, is_immutable
+from fleche_like.calls.signatures import take_apart
 from fleche_like.errors import LargeCaptureWarning
 from fleche_like.hashing import (
     Digest,
@@ -43,6 +44,7 @@ from fleche_like.hashing import (
     type_names,
 )
 from fleche_like.memo.outputs import written_names
+from fleche_like.memo.warning import warn
 from fleche_like.support.sentinel import MISSING
 
 LARGE_BYTES: Final = 16 * 1024
@@ -103,15 +105,38 @@ def read_cell(cell: types.CellType) -> Any:
         return MISSING
 
 
-def captures_of(function: types.FunctionType) -> list[Capture]:
-    """Return the names that a function reads from its closure and its module, outputs left out."""
+def captures_of(function: types.FunctionType, where: str = "") -> list[Capture]:
+    """Return the names that a function reads from its closure and its module, outputs left out.
+
+    Args:
+        function: any Python function.
+        where: how its parts begin, if it is captured itself.
+    """
     code, namespace = function.__code__, function.__globals__
     node = function_node(function)
     written = written_names(node) if node is not None else _rebound_names(code)
     cells = [*zip(code.co_freevars, function.__closure__ or (), strict=True)]
-    closure = [Capture(f"closure {n}", n, cell, namespace) for n, cell in cells if n not in written]
+    closure = [
+        Capture(f"{where}closure {n}", n, cell, namespace) for n, cell in cells if n not in written
+    ]
     names = sorted(global_names(code) - written)
-    return closure + [Capture(f"global {name}", name, None, namespace) for name in names]
+    return closure + [Capture(f"{where}global {name}", name, None, namespace) for name in names]
+
+
+def called_by(value: Any) -> types.FunctionType | None:
+    """Return the Python function that calling ``value`` calls in the end, if there is one.
+
+    Followed are partials, bound methods, instances with ``__call__``, and what ``lru_cache`` and
+    ``memoize`` make.
+    """
+    if isinstance(value, type) or not callable(value):
+        return None
+    function = take_apart(inspect.unwrap(value, stop=_is_plain)).function
+    return function if isinstance(function, types.FunctionType) else None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, types.FunctionType)
 
 
 def _rebound_names(code: types.CodeType) -> frozenset[str]:
@@ -154,17 +179,19 @@ def look_at(value: Any, path: str, owner: Any) -> Seen:
         return Seen(value, None)
     if value is owner:
         return Seen(value, digest(None), "itself")
+    # By type(): a proxy may claim any __class__, or raise when it is asked.
+    if issubclass(type(value), tuple(_by_type)):
+        return Seen(value, digest(type_names(type(value))), "type")
     name = importable_name(value)
     if name is not None:
         return Seen(value, digest(name), "name")
-    if isinstance(value, tuple(_by_type)):
-        return Seen(value, digest(type_names(type(value))), "type")
     return Seen(value, digest(value, path), watched=_is_watched(value, path))
 
 
 def _is_watched(value: Any, path: str) -> bool:
     """Whether a value can change in place and is small enough to look at it on every call."""
-    if is_immutable(value) or isinstance(value, types.FunctionType):
+    # What a function reads is looked at apart, capture by capture.
+    if is_immutable(value) or _is_plain(value) or (callable(value) and is_node(value)):
         return False
     if _is_large(value):
         _report_large(path)
@@ -196,9 +223,8 @@ def _is_large(value: Any) -> bool:
 
 
 def _report_large(path: str) -> None:
-    warnings.warn(
+    warn(
         f"{path} is large: it was digested once and is assumed not to change in place; "
         "pass it as an argument to have every change noticed",
         LargeCaptureWarning,
-        stacklevel=2,
     )

@@ -9,17 +9,25 @@ earlier digest, and to its earlier calls.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, digest, function_code_digest
-from fleche_like.memo.captures import Capture, Seen, captures_of, look_at, read_cell
+from fleche_like.memo.captures import (
+    Capture,
+    Seen,
+    called_by,
+    captures_of,
+    look_at,
+    read_cell,
+)
 from fleche_like.support.sentinel import MISSING
 
 CodeMode = Literal["none", "function"]
 _MOST_STATES: Final = 64
+_CALLABLE: Final = "callable"
 
 
 @dataclass(slots=True)
@@ -47,24 +55,23 @@ class Guards:
         function: the Python function that captures them, if it is one; its code may be replaced.
     """
 
-    __slots__ = ("_cells", "_code", "_find", "_function", "_globals", "_watched")
+    __slots__ = ("_cells", "_code", "_function", "_globals", "_watched")
 
     def __init__(
         self, seen: Sequence[tuple[Capture, Seen]], function: types.FunctionType | None
     ) -> None:
         self._function = function
         self._code = function and function.__code__
-        self._find: Callable[..., Any] = ({} if function is None else function.__globals__).get
-        self._globals = [(each.name, was.value) for each, was in seen if each.cell is None]
-        self._cells = [(each.cell, was.value) for each, was in seen if each.cell is not None]
+        self._globals = [(c.namespace.get, c.name, was.value) for c, was in seen if c.cell is None]
+        self._cells = [(c.cell, was.value) for c, was in seen if c.cell is not None]
         self._watched = [(was.value, was.digest) for _, was in seen if was.watched]
 
     def hold(self) -> bool:
         """Return whether nothing has changed."""
-        function, find = self._function, self._find
+        function = self._function
         if function is not None and function.__code__ is not self._code:
             return False
-        for name, value in self._globals:
+        for find, name, value in self._globals:
             if find(name, MISSING) is not value:
                 return False
         for cell, value in self._cells:
@@ -75,7 +82,7 @@ class Guards:
     def _contents_hold(self) -> bool:
         try:
             return all(digest(value) == was for value, was in self._watched)
-        except Indigestible:
+        except Exception:  # noqa: BLE001  foreign code: looking again will say what is wrong
             return False
 
 
@@ -111,7 +118,7 @@ class CodeTracker:
     def _look_again(self) -> CodeState:
         function = self._function
         try:
-            seen = [(each, self._look(each)) for each in self._captures()]
+            seen = [*self._looked_at()]
             state = self._state_of(seen)
         except Indigestible as problem:
             # Not published: what cannot be digested now may be gone at the next call.
@@ -119,22 +126,48 @@ class CodeTracker:
         self._published = state, Guards(seen, function)
         return state
 
+    def _looked_at(self) -> Iterator[tuple[Capture, Seen]]:
+        """Yield all captures, and those of captured functions that are not known by a name."""
+        waiting = self._captures()
+        followed = {id(self._function)}
+        while waiting:
+            capture = waiting.pop()
+            seen = self._look(capture)
+            yield capture, seen
+            inner = called_by(seen.value) if seen.by == "value" else None
+            if inner is not None and id(inner) not in followed:
+                followed.add(id(inner))
+                waiting += captures_of(inner, f"{capture.part} > ")
+
     def _captures(self) -> list[Capture]:
-        if self._function is None:
-            return [Capture("callable", "", types.CellType(self._callable), {})]
-        return captures_of(self._function)
+        if self._function is not None:
+            return captures_of(self._function)
+        return [Capture(_CALLABLE, "", types.CellType(self._callable), {})]
 
     def _look(self, capture: Capture) -> Seen:
         name = getattr(self._callable, "__qualname__", type(self._callable).__name__)
-        return look_at(capture.read(), f"{name}: {capture.part}", self._owner)
+        path = f"{name}: {capture.part}"
+        try:
+            if capture.part == _CALLABLE:  # by value, whatever name it goes by
+                watched = not isinstance(self._callable, types.BuiltinFunctionType)
+                return Seen(self._callable, digest(self._callable, path), watched=watched)
+            return look_at(capture.read(), path, self._owner)
+        except Indigestible:
+            raise
+        except Exception as error:
+            raise Indigestible(
+                f"{path} cannot be looked at ({type(error).__name__}: {error}); if results do not "
+                "depend on it, register its type with fleche_like.memo.register_by_type",
+                path=path,
+                kind=type(error).__name__,
+            ) from error
 
     def _state_of(self, seen: Sequence[tuple[Capture, Seen]]) -> CodeState:
         manifest: dict[str, Digest] = {}
         if self._function is not None:
             manifest["body"] = function_code_digest(self._function)
-        for capture, was in seen:
-            if was.digest is not None:
-                manifest[f"{capture.part} by {was.by}"] = was.digest
+        parts = {f"{capture.part} by {was.by}": was.digest for capture, was in seen}
+        manifest |= {part: found for part, found in sorted(parts.items()) if found is not None}
         code = digest(manifest)
         if len(self._states) >= _MOST_STATES and code not in self._states:
             self._states.clear()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import marshal
-import os.path
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fleche_like.cache import Cache
 from fleche_like.calls import (
@@ -29,12 +26,13 @@ from fleche_like.memo.active import current_cache
 from fleche_like.memo.code import CodeMode, CodeState, CodeTracker
 from fleche_like.memo.metadata import MetadataOption, Observer
 from fleche_like.memo.stats import MemoStats
+from fleche_like.memo.warning import warn
 from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
 
-_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+T = TypeVar("T")
 
 _MOST_REMEMBERED_KEYS: Final = 16_384
 """Tokens and keys remembered per function and code state: at most some 5 MB."""
@@ -152,7 +150,7 @@ class Engine:
         Raises:
             Exception: whatever the function raises.
         """
-        step = self._looked_up(args, kwargs, token, look=look)
+        step = self._looked_up(args, kwargs, token, look)
         if isinstance(step, _Found):
             return step.result
         return self.run(step, args, kwargs)
@@ -169,22 +167,24 @@ class Engine:
         step.finish(result)
         return result
 
-    async def answer_async(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    async def answer_async(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, look: bool = True
+    ) -> Any:
         """Answer a call of a coroutine function; storage runs in threads, not on the loop.
 
         Args and raises: see :meth:`answer`.
         """
-        step = await asyncio.to_thread(self._looked_up, args, kwargs, None, look=True)
+        step = await _off_the_loop(self._looked_up, args, kwargs, None, look)
         if isinstance(step, _Found):
             return step.result
-        args, kwargs = await asyncio.to_thread(self._with_values, args, kwargs)
+        args, kwargs = await _off_the_loop(self._with_values, args, kwargs)
         step.start()
         try:
             result = await self.function(*args, **kwargs)
         except BaseException:
             self.stats.failures += 1
             raise
-        await asyncio.to_thread(step.finish, result)
+        await _off_the_loop(step.finish, result)
         return result
 
     def _looked_up(
@@ -192,7 +192,6 @@ class Engine:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         token: bytes | None,
-        *,
         look: bool,
     ) -> _Found | Run:
         arguments = self.binder.bind(args, kwargs)  # raises what a wrong call raises
@@ -272,10 +271,8 @@ class Engine:
         if isinstance(problem, ReadOnlyError) or kind in self._warned:
             return
         self._warned.add(kind)
-        warnings.warn(
-            f"calls of {self.name} are answered but not cached: {kind}: {problem}",
-            NotCachedWarning,
-            stacklevel=_frames_of_ours(),
+        warn(
+            f"calls of {self.name} are answered but not cached: {kind}: {problem}", NotCachedWarning
         )
 
     def observe(self) -> Callable[[], dict[str, Any]]:
@@ -339,15 +336,16 @@ class Run:
             self._engine.give_up(problem)
 
 
+async def _off_the_loop(step: Callable[..., T], *args: Any) -> T:
+    """Run a step in a thread; at once where no asyncio loop runs (trio, a loop of one's own)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return step(*args)
+    return await asyncio.to_thread(step, *args)
+
+
 def _name_of(function: Callable[..., Any]) -> str:
     """Return the qualified name of a callable, or of what a partial or an instance calls."""
     target = take_apart(function).function
     return str(getattr(target, "__qualname__", type(target).__qualname__))
-
-
-def _frames_of_ours() -> int:
-    """Return the ``stacklevel`` at which a warning points to the code that made the call."""
-    depth, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        depth, frame = depth + 1, frame.f_back
-    return depth

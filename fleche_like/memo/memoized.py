@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overload
 
 from fleche_like.calls import Call
 from fleche_like.hashing import Digest, digest
@@ -96,6 +96,9 @@ class CallTools(Generic[P, R]):
         return replace(self._engine.stats)
 
 
+_TOOLS: Final = frozenset(name for name in vars(CallTools) if not name.startswith("__"))
+
+
 class Memoized(CallTools[P, R]):
     """A function whose calls are answered from a cache. Made by :func:`fleche_like.memoize`.
 
@@ -108,6 +111,8 @@ class Memoized(CallTools[P, R]):
 
     def __init__(self, function: Callable[P, R], **options: Any) -> None:
         functools.update_wrapper(self, function)
+        for tool in _TOOLS & self.__dict__.keys():  # an attribute of the function hides none
+            del self.__dict__[tool]
         self._engine = engine = Engine(function, self, **options)
         # The fast path reads these on every call; each saves a chain of attributes.
         self._token = engine.token
@@ -173,6 +178,10 @@ class AsyncMemoized(Memoized[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return cast("R", self._engine.answer_async(args, kwargs))
+
+    def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function again for these arguments, and replace what is stored; awaitable."""
+        return cast("R", self._engine.answer_async(args, kwargs, look=False))
 
 
 class BoundMemoized(CallTools[P, R]):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-MUTATORS: Final = frozenset(
+_COMMANDS: Final = frozenset(
     {
         "add",
         "append",
@@ -19,13 +19,9 @@ MUTATORS: Final = frozenset(
         "insert",
         "intersection_update",
         "move_to_end",
-        "pop",
-        "popitem",
-        "popleft",
         "remove",
         "reverse",
         "rotate",
-        "setdefault",
         "sort",
         "subtract",
         "symmetric_difference_update",
@@ -34,21 +30,101 @@ MUTATORS: Final = frozenset(
         "writelines",
     }
 )
+_TAKERS: Final = frozenset({"pop", "popitem", "popleft", "setdefault"})
+
+MUTATORS: Final = _COMMANDS | _TAKERS
 """Methods of the standard containers, streams and their look-alikes that change them."""
 
 
 def written_names(function: ast.AST) -> frozenset[str]:
-    r"""Return the names that a function's code assigns to, or whose object it changes.
+    r"""Return the outside names that a function assigns to, or whose object it changes.
 
-    Counted are: assignment and deletion of the name under ``global`` or ``nonlocal``, of its
-    items or attributes at any depth, augmented assignment, and calls of a method in
-    :data:`MUTATORS`. Local names are returned too; the caller knows which ones are captured.
+    Counted are: names declared ``global`` or ``nonlocal``, assignment and deletion of items or
+    attributes at any depth, and calls of a method in :data:`MUTATORS`. Those that return nothing
+    count only as statements: elsewhere ``table.add(x)`` gives a new table. What a nested function
+    does counts too, but not what it does to variables of its own.
 
-    >>> code = "def f(x):\\n  log.append(x)\\n  seen['a'].b = x\\n  return table[x]"
+    Args:
+        function: the syntax tree of a function or lambda.
+
+    >>> code = "def f(x):\n  log.append(x)\n  seen['a'].b = x\n  return table.add(x)"
     >>> sorted(written_names(ast.parse(code).body[0]))
     ['log', 'seen']
     """
-    return frozenset(name for node in ast.walk(function) for name in _written_by(node))
+    return frozenset(_written_in(function))
+
+
+def _written_in(function: ast.AST) -> Iterator[str]:
+    own = _own_variables(function)
+    for node in _nodes_of(function):
+        if node is not function and isinstance(node, _SCOPES):
+            yield from (name for name in _written_in(node) if name not in own)
+        else:
+            yield from (name for name in _written_by(node) if name not in own)
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (*_FUNCTIONS, *_COMPREHENSIONS, ast.ClassDef)
+
+
+def _nodes_of(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of one scope; nested scopes as a whole, what they do not own apart."""
+    waiting = [*_inside(scope)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, _SCOPES):
+            waiting.extend(_outside(node))
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _inside(scope: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(scope, ast.Lambda):
+        yield scope.body
+    elif isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield from scope.body
+    else:
+        yield from ast.iter_child_nodes(scope)
+
+
+def _outside(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs in the surrounding scope: decorators, defaults, bases."""
+    yield from getattr(scope, "decorator_list", ())
+    if isinstance(scope, _FUNCTIONS):
+        yield from scope.args.defaults
+        yield from (default for default in scope.args.kw_defaults if default is not None)
+    if isinstance(scope, ast.ClassDef):
+        yield from scope.bases
+
+
+def _own_variables(scope: ast.AST) -> set[str]:
+    """Return the names that are local to a scope."""
+    found = {arg.arg for arg in _arguments(scope)}
+    declared: set[str] = set()
+    for node in _nodes_of(scope):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                found.update((each.asname or each.name).partition(".")[0] for each in aliases)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                declared.update(names)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                found.add(name)
+    return found - declared
+
+
+def _arguments(scope: ast.AST) -> Iterator[ast.arg]:
+    if isinstance(scope, _FUNCTIONS):
+        args = scope.args
+        yield from (*args.posonlyargs, *args.args, *args.kwonlyargs)
+        yield from (each for each in (args.vararg, args.kwarg) if each is not None)
 
 
 def _written_by(node: ast.AST) -> Iterator[str]:
@@ -59,9 +135,10 @@ def _written_by(node: ast.AST) -> Iterator[str]:
             ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
         ):
             yield from _base_of(node)
-        case ast.AugAssign(target=ast.Name(id=name)):
-            yield name
-        case ast.Call(func=ast.Attribute(value=target, attr=method)) if method in MUTATORS:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr=method))):
+            if method in MUTATORS:
+                yield from _base_of(target)
+        case ast.Call(func=ast.Attribute(value=target, attr=method)) if method in _TAKERS:
             yield from _base_of(target)
 
 
