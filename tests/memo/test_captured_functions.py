@@ -143,9 +143,6 @@ class Proxy:
         raise RuntimeError("outside of context")
 
 
-PROXY = Proxy()
-
-
 def test_a_captured_object_that_raises_when_looked_at_costs_the_caching():
     @fl.memoize
     def f(x):
