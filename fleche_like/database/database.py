@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
@@ -30,6 +30,8 @@ from fleche_like.support.redact import redact
 
 FORK_PATIENCE_S = 5.0
 """How long a fork waits for other threads to finish their transactions."""
+
+T = TypeVar("T")
 
 _leaked: list[Any] = []
 
@@ -88,6 +90,7 @@ class Database:
         self.dialect = self._parsed.get_backend_name()
         self._timeout_s = timeout_s
         self._driver = self._chosen_driver(durability)
+        self.row_ids = self._driver.row_ids
         self._pool = Pool(self._driver, max_connections, timeout_s)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._reset()
@@ -250,6 +253,21 @@ class Database:
             return self._run(self._driver.all, self._begun(unit), text, params)
         return self._write_alone(lambda held: self._driver.all(held, text, params))
 
+    def insert(self, prepared: Prepared, params: Parameters = ()) -> int | None:
+        """Run a statement that inserts at most one row, as :meth:`write` does.
+
+        It has to return the row's id unless :attr:`row_ids`.
+
+        Returns:
+            The id of the row; ``None`` if none was inserted.
+        """
+        text, params = _arranged(prepared, params)
+        unit = self._units.get(get_ident())
+        if unit is None:
+            with self.transaction():
+                return self.insert(Prepared(text), params)
+        return self._run(self._driver.insert, self._begun(unit), text, params)
+
     def write_many(self, prepared: Prepared, rows: Iterable[Parameters]) -> None:
         """Run a writing statement for each row of parameters; all of it commits or nothing."""
         text, arrange = prepared
@@ -365,9 +383,7 @@ class Database:
 
     # --- errors --------------------------------------------------------------------------------
 
-    def _run(
-        self, action: Callable[..., list[Row]], connection: Connection, *args: Any
-    ) -> list[Row]:
+    def _run(self, action: Callable[..., T], connection: Connection, *args: Any) -> T:
         try:
             return action(connection, *args)
         except self._errors as error:

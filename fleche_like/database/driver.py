@@ -28,6 +28,8 @@ class Driver(Protocol):
     """The database lives in its only connection."""
     snapshots: bool
     """An open cursor keeps nobody from writing."""
+    row_ids: bool
+    """An insertion tells the id of its row without being asked to return it."""
     errors: tuple[type[Exception], ...]
     """What the DBAPI module raises."""
 
@@ -52,6 +54,12 @@ class Driver(Protocol):
 
     def many(self, connection: Connection, text: str, rows: Iterable[Parameters]) -> list[Row]:
         """Run a statement once for each row of parameters; there are no rows to return."""
+
+    def insert(self, connection: Connection, text: str, params: Parameters) -> int | None:
+        """Insert at most one row and return its id, ``None`` if there is none.
+
+        The statement returns the id where :attr:`row_ids` is false.
+        """
 
     def in_transaction(self, connection: Connection, /) -> bool:
         """Whether a transaction is open, which some errors end by themselves."""

@@ -28,6 +28,7 @@ class ServerDriver:
     """
 
     begin = "BEGIN"
+    row_ids = False
     one_writer = False
     one_connection = False
     snapshots = True
@@ -88,6 +89,10 @@ class ServerDriver:
         with contextlib.closing(connection.cursor()) as cursor:
             cursor.executemany(text, list(rows))
         return []
+
+    def insert(self, connection: Any, text: str, params: Parameters) -> int | None:
+        rows = self.all(connection, text, params)
+        return rows[0][0] if rows else None
 
     def in_transaction(self, _connection: Any, /) -> bool:
         # Only asked before a rollback, which does no harm outside a transaction.

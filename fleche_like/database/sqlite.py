@@ -49,6 +49,7 @@ class SqliteDriver:
     """
 
     begin = "BEGIN IMMEDIATE"
+    row_ids = True
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(
@@ -104,6 +105,12 @@ class SqliteDriver:
     @staticmethod
     def many(connection: sqlite3.Connection, text: str, rows: Iterable[Parameters]) -> list[Row]:
         return connection.executemany(text, rows).fetchall()
+
+    @staticmethod
+    def insert(connection: sqlite3.Connection, text: str, params: Parameters) -> int | None:
+        # A RETURNING clause would double the cost of the insertion.
+        cursor = connection.execute(text, params)
+        return cursor.lastrowid if cursor.rowcount else None
 
     @staticmethod
     def in_transaction(connection: sqlite3.Connection) -> bool:

@@ -36,14 +36,16 @@ class InsertOrIgnore:
         else:
             statement = _insert(database.dialect)(table).values(values)
             statement = statement.on_conflict_do_nothing(index_elements=list(unique))
-            statement = statement.returning(table.c.id)
+            if not database.row_ids:
+                statement = statement.returning(table.c.id)
         self._insert = database.prepare(statement, columns)
 
     def run(self, params: Parameters) -> int | None:
         """Insert a row; return its id, or ``None`` if it was taken."""
-        rows = self._database.write(self._insert, params)
-        if self._then is not None:
-            rows = self._database.read(self._then)
+        if self._then is None:
+            return self._database.insert(self._insert, params)
+        self._database.write(self._insert, params)
+        rows = self._database.read(self._then)
         return rows[0][0] if rows else None
 
 

@@ -93,6 +93,21 @@ def test_a_statement_that_holds_its_parameters_keeps_them(things):
     assert things.database.read(statement, params) == [(2,)]
 
 
+def test_an_insertion_tells_the_id_of_its_row_or_that_there_is_none(things):
+    label: Any = sa.bindparam("label")
+    unlabelled = sa.insert(THINGS).values(label=label).prefix_with("OR IGNORE")
+    statement = things.database.prepare(unlabelled, ("label",))
+    things.add(41)
+    assert things.database.insert(statement, ("a",)) == 42
+    with things.database.transaction():
+        assert things.database.insert(statement, ("b",)) == 43
+        assert things.database.insert(statement, (None,)) is None
+        things.add(50)
+        assert things.database.insert(statement, (None,)) is None
+        assert things.database.insert(statement, ("c",)) == 51
+    assert things.ids() == [41, 42, 43, 50, 51]
+
+
 def test_an_exception_rolls_everything_back(things):
     with pytest.raises(ZeroDivisionError), things.database.transaction():  # noqa: PT012 - the block is the subject
         things.add(1)
