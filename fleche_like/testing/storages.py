@@ -30,7 +30,7 @@ from fleche_like.errors import InvalidKey
 from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS
 from fleche_like.testing.storage_machine import StorageMachine
 
-RECORDS = 40
+RECORDS = 15
 
 
 class Awaited:
@@ -347,7 +347,7 @@ class StorageConformance:
 
 
 def _record(number: int, turn: int) -> str:
-    return f"{number}.{turn}." + "x" * (turn * 50)
+    return f"{number}.{turn}." + "x" * (turn * 130)
 
 
 def _append_some(storage: Any, number: int) -> None:

@@ -43,8 +43,8 @@ NEWLINE = frozenset({"tab\tand\nnewline"})
 
 @needs_s3
 class TestS3(ByteBackendConformance):
-    machine_examples = 4
-    many_keys = 1010  # more than a page
+    machine_examples = 2
+    many_keys = 100
     impossible_names = NEWLINE
 
     def make(self, folder: Path) -> ByteBackend:
@@ -53,8 +53,8 @@ class TestS3(ByteBackendConformance):
 
 @needs_azure
 class TestAzure(ByteBackendConformance):
-    machine_examples = 4
-    many_keys = 200
+    machine_examples = 2
+    many_keys = 100
     impossible_names = NEWLINE
 
     def make(self, folder: Path) -> ByteBackend:
@@ -63,7 +63,7 @@ class TestAzure(ByteBackendConformance):
 
 @needs_postgresql
 class TestPostgresql(ByteBackendConformance):
-    machine_examples = 15
+    machine_examples = 8
 
     def make(self, folder: Path) -> ByteBackend:
         return DatabaseBackend(postgresql_url())
@@ -71,7 +71,7 @@ class TestPostgresql(ByteBackendConformance):
 
 @needs_s3
 class TestStorageOnS3(StorageConformance):
-    machine_examples = 4
+    machine_examples = 2
     impossible_names = NEWLINE
 
     def make(self, folder: Path) -> PathStorage:
@@ -80,7 +80,7 @@ class TestStorageOnS3(StorageConformance):
 
 @needs_azure
 class TestStorageOnAzure(StorageConformance):
-    machine_examples = 4
+    machine_examples = 2
     impossible_names = NEWLINE
 
     def make(self, folder: Path) -> PathStorage:
@@ -89,7 +89,7 @@ class TestStorageOnAzure(StorageConformance):
 
 @needs_postgresql
 class TestStorageOnPostgresql(StorageConformance):
-    machine_examples = 10
+    machine_examples = 5
 
     def make(self, folder: Path) -> PathStorage:
         return DatabaseStorage(postgresql_url())
