@@ -12,7 +12,7 @@ from fleche_like.calls.key import Version, key_maker
 from fleche_like.calls.metadata import freeze
 from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
 from fleche_like.errors import Indigestible
-from fleche_like.hashing import Digest, digest
+from fleche_like.hashing import Digest, digest, value_digest
 from fleche_like.support.sentinel import MISSING
 
 #: The result's name beside those of arguments: a keyword of Python, so no parameter has it.
@@ -79,7 +79,7 @@ class Call:
         scalars, views = _comparable(self.arguments)
         result = None
         if self.result is not MISSING:
-            result = digest(self.result, "result")
+            result = _digest_of(self.result, "result")
             _compare(RESULT, self.result, scalars, views)
         metadata = freeze(self.metadata)
         return DigestedCall(
@@ -138,10 +138,10 @@ class DigestedCall:
         return {**self.views, **self.scalars} if self.views else self.scalars
 
     def with_result(self, result: Any, metadata: Mapping[str, Any] | None = None) -> DigestedCall:
-        """Return a copy that has ``result`` (a value, or its :class:`Digest`), and the same key.
+        """Return a copy that has ``result``, and the same key.
 
         Args:
-            result: what the call returned.
+            result: what the call returned; a :class:`Digest` counts as the text that it is.
             metadata: replaces the metadata, if given.
 
         Raises:
@@ -153,7 +153,7 @@ class DigestedCall:
         _compare(RESULT, result, scalars, views)
         finished = DigestedCall(
             self.name, self.arguments, self.module, self.version, self.code,
-            digest(result, "result"),
+            value_digest(result, "result"),
             self.metadata if metadata is None else freeze(metadata),
             scalars, views,
         )  # fmt: skip
@@ -194,10 +194,15 @@ def digest_arguments(arguments: Mapping[str, Any]) -> dict[str, Digest]:
         Indigestible: one has no stable identity; the path begins with ``args['name']``.
     """
     try:
-        return {name: digest(value) for name, value in arguments.items()}
+        return {name: _digest_of(value) for name, value in arguments.items()}
     except Indigestible:
         # Again, only now spelling out where each value sits, for the error.
-        return {name: digest(value, f"args[{name!r}]") for name, value in arguments.items()}
+        return {name: _digest_of(value, f"args[{name!r}]") for name, value in arguments.items()}
+
+
+def _digest_of(value: Any, path: str = "value") -> Digest:
+    """Return the digest of an argument: itself, if it is one, for the value that has it."""
+    return digest(value, path) if type(value) is Digest else value_digest(value, path)
 
 
 def _comparable(arguments: Mapping[str, Any]) -> tuple[dict[str, Scalar], dict[str, Scalar]]:

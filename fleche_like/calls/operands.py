@@ -12,7 +12,7 @@ from fleche_like.calls.display import shown_value
 from fleche_like.calls.scalars import Scalar, instant_us, is_nan, scalar_view
 from fleche_like.calls.template import as_pattern, fits
 from fleche_like.errors import Indigestible
-from fleche_like.hashing import Digest, digest
+from fleche_like.hashing import Digest, value_digest
 from fleche_like.support.sentinel import MISSING, Missing
 
 Comparator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -57,7 +57,7 @@ class Constant:
         """
         if isinstance(value, Digest):
             return cls(MISSING, as_pattern(value) or value, repr(value))
-        return cls(scalar_view(value), digest(value), shown_value(value))
+        return cls(scalar_view(value), value_digest(value), shown_value(value))
 
     def __repr__(self) -> str:
         return self.text
@@ -78,7 +78,7 @@ class Operand:
     @classmethod
     def of(cls, value: Any) -> Operand:
         """Wrap a value that is at hand."""
-        return cls(scalar_view(value), lambda: digest(value))
+        return cls(scalar_view(value), lambda: value_digest(value))
 
     def has(self, pattern: Digest) -> bool:
         """Return whether the value's digest begins with ``pattern``."""

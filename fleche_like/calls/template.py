@@ -12,7 +12,7 @@ from fleche_like.calls.lazy import LazyCall
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.scalars import Scalar
 from fleche_like.errors import InvalidDigest
-from fleche_like.hashing import DIGEST_LENGTH, Digest, digest
+from fleche_like.hashing import DIGEST_LENGTH, Digest, digest, value_digest
 
 MIN_PREFIX_LENGTH: Final = 4
 
@@ -99,7 +99,7 @@ def as_pattern(value: Any) -> Digest | None:
     """
     if value is None:
         return None
-    return _checked(value) if isinstance(value, Digest) else digest(value)
+    return _checked(value) if isinstance(value, Digest) else value_digest(value)
 
 
 def _checked(pattern: Digest) -> Digest:

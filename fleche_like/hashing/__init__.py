@@ -10,7 +10,7 @@ language.
 from __future__ import annotations
 
 from fleche_like.hashing.code import function_code_digest, function_node, global_names
-from fleche_like.hashing.digest import digest, encode_node, encode_str, tuple_prefix
+from fleche_like.hashing.digest import digest, encode_node, encode_str, tuple_prefix, value_digest
 from fleche_like.hashing.encoder import encode
 from fleche_like.hashing.names import module_name, type_names
 from fleche_like.hashing.registry import is_node, register_digest
@@ -31,4 +31,5 @@ __all__ = [
     "register_digest",
     "tuple_prefix",
     "type_names",
+    "value_digest",
 ]

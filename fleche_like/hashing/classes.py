@@ -16,9 +16,10 @@ import types
 from typing import Any
 
 from fleche_like.hashing import bulk, tags
-from fleche_like.hashing.branch import Branch, Made, group, kind, named
+from fleche_like.hashing.branch import Branch, Made, group, kind, named, part
 from fleche_like.hashing.code import function_code_digest
 from fleche_like.hashing.names import type_names
+from fleche_like.hashing.text import digest_node
 
 _ANNOTATIONS_ARE_LAZY = sys.version_info >= (3, 14)
 _SITES = frozenset(("site-packages", "dist-packages"))
@@ -43,11 +44,37 @@ def class_(value: type) -> Made:
     return kind("class", group((*names, group((metaclass, bases, *_members(value)), _LABELS))))
 
 
+def is_known_by_name(cls: type) -> bool:
+    """Tell whether a class is the one that its module holds under its qualified name.
+
+    Not so for classes that a function makes, that were replaced, and those of a notebook, whose
+    names are given anew each time a cell runs. What is installed counts as known.
+    """
+    if not cls.__flags__ & _HEAP_TYPE:
+        return True
+    module = _module_of(cls)
+    is_notebook = module is not None and module.__name__ == "__main__"
+    return _is_held(cls) and not (is_notebook and not hasattr(module, "__file__"))
+
+
+def _module_of(cls: type) -> types.ModuleType | None:
+    return sys.modules.get(type.__dict__["__module__"].__get__(cls))
+
+
+def _is_held(cls: type) -> bool:
+    found: Any = _module_of(cls)
+    for name in type_names(cls)[1].split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
 def _is_own(cls: type) -> bool:
     """Tell whether the project defines a class, rather than Python or an installed package."""
     if not cls.__flags__ & _HEAP_TYPE or cls.__module__ == "builtins":
         return False
-    module = sys.modules.get(type.__dict__["__module__"].__get__(cls))
+    if not _is_held(cls):  # make_dataclass() says that a class of ours is from ``types``
+        return True
+    module = _module_of(cls)
     return not _is_installed(getattr(module, "__file__", None), getattr(module, "__spec__", None))
 
 
@@ -122,7 +149,7 @@ def _is_generated(function: types.FunctionType, cls: type) -> bool:
 
 def _function(function: types.FunctionType) -> tuple[Any, ...]:
     defaults = function.__defaults__, function.__kwdefaults__
-    return function_code_digest(function), *map(_attribute, defaults)
+    return part(digest_node(function_code_digest(function))), *map(_attribute, defaults)
 
 
 def _attribute(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from fleche_like.hashing import bulk, encoder, tags
-from fleche_like.hashing.text import Digest
+from fleche_like.hashing.text import Digest, literally
 
 _IN_PLACE = 1 << 16
 
@@ -46,6 +46,24 @@ def digest(value: Any, path: str = "value") -> Digest:
     if encoding[0] == tags.NODE[0]:
         return Digest(encoding[1:].hex())
     return Digest(xxh3_128_hexdigest(encoding))
+
+
+def value_digest(value: Any, path: str = "value") -> Digest:
+    """Return the digest of a value that is to be stored, or handed to a function.
+
+    It is :func:`digest`, but a :class:`Digest` inside counts as the text that it is and not as
+    what it stands for: ``[digest(array)]`` and ``[array]`` are two values, though either names
+    the other's parts.
+
+    Args and raises: see :func:`digest`.
+
+    >>> value_digest([1, 2]) == digest([1, 2]), value_digest([digest(1)]) == digest([digest(1)])
+    (True, False)
+    """
+    if type(value) in tags.SCALARS:
+        return digest(value, path)
+    with literally():
+        return digest(value, path)
 
 
 def _digest_in_place(value: bytes) -> Digest:

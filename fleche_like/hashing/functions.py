@@ -10,7 +10,7 @@ from typing import Any
 from fleche_like.hashing.branch import Made, attributes, group, kind, named, part
 from fleche_like.hashing.code import function_code_digest, global_names
 from fleche_like.hashing.names import module_name, type_names
-from fleche_like.hashing.text import stand_in_node
+from fleche_like.hashing.text import digest_node, stand_in_node
 
 _FUNCTION_LABELS = named("", "", ".__defaults__", ".__kwdefaults__", ".__closure__")
 
@@ -25,7 +25,7 @@ def function(value: types.FunctionType) -> Made:
     if callable(custom):
         return stand_in_node(value, custom())
     module = module_name(value) if _looks_up_globals(value) else None
-    code = function_code_digest(value)
+    code = part(digest_node(function_code_digest(value)))
     closure = attributes(_closure(value))
     parts = (module, code, value.__defaults__, value.__kwdefaults__, closure)
     return kind("function", group(parts, _FUNCTION_LABELS))

@@ -20,9 +20,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fleche_like.hashing import builtin, entrypoints, instances, libraries, tags
-from fleche_like.hashing.branch import Handler, Made
-from fleche_like.hashing.text import Digest, digest_node, stand_in_node
+from fleche_like.hashing import builtin, classes, entrypoints, instances, libraries, tags
+from fleche_like.hashing.branch import Branch, Fold, Handler, Made, group, kind
+from fleche_like.hashing.text import Digest, digest_value, stand_in_node
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,7 +131,7 @@ def _is_known(cls: type) -> bool:
 
 
 def _core() -> dict[type, Handler]:
-    handlers: dict[type, Handler] = {Digest: digest_node}
+    handlers: dict[type, Handler] = {Digest: digest_value}
     handlers.update({t: h for t, h in builtin.EXACT.items() if _registered_for(t) is None})
     return handlers
 
@@ -150,7 +150,21 @@ def _find(cls: type) -> Handler:
         return _stand_in(operator.methodcaller("__digest__"))
     if issubclass(cls, type):
         return builtin.EXACT[type]
-    return libraries.find(cls) or builtin.find_base(cls) or instances.handler(cls)
+    handler = libraries.find(cls) or builtin.find_base(cls) or instances.handler(cls)
+    return handler if classes.is_known_by_name(cls) else _with_class(handler)
+
+
+def _with_class(handler: Handler) -> Handler:
+    """Instances of a class that its name does not tell from others: the class counts as well."""
+
+    def handle(value: Any) -> Made:
+        made = handler(value)
+        if isinstance(made, Branch) and made.fold is not Fold.NODE:
+            # Not the class from outside: a handler must not keep it alive.
+            return kind("instance of a local class", group((type(value), made)))
+        return made
+
+    return handle
 
 
 def _registered_for(cls: type) -> Callable[[Any], Any] | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fleche_like.hashing import tags
-from fleche_like.hashing.branch import Made, group, node, refuse
+from fleche_like.hashing.branch import Made, group, kind, node, refuse
 from fleche_like.hashing.names import type_names
 
 DIGEST_LENGTH: Final = 32
@@ -37,6 +40,30 @@ def digest_node(digest: Digest) -> bytes:
             "expand a short one with cache.expand() first"
         )
     return tags.NODE + bytes.fromhex(digest)
+
+
+class _Mode(threading.local):
+    """Whether a digest counts as itself on this thread, rather than as what it stands for."""
+
+    literal = False
+
+
+_mode: Final = _Mode()
+
+
+@contextlib.contextmanager
+def literally() -> Iterator[None]:
+    """Let digests inside values count as values of their own, on this thread."""
+    before, _mode.literal = _mode.literal, True
+    try:
+        yield
+    finally:
+        _mode.literal = before
+
+
+def digest_value(digest: Digest) -> Made:
+    """A digest: the node it stands for, or under :func:`literally` a text of its own kind."""
+    return kind("digest", str(digest)) if _mode.literal else digest_node(digest)
 
 
 def stand_in_node(value: Any, stand_in: Any) -> Made:

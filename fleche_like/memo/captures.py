@@ -42,6 +42,7 @@ from fleche_like.hashing import (
     is_node,
     module_name,
     type_names,
+    value_digest,
 )
 from fleche_like.memo.outputs import written_names
 from fleche_like.memo.warning import warn
@@ -185,7 +186,7 @@ def look_at(value: Any, path: str, owner: Any) -> Seen:
     name = importable_name(value)
     if name is not None:
         return Seen(value, digest(name), "name")
-    return Seen(value, digest(value, path), watched=_is_watched(value, path))
+    return Seen(value, value_digest(value, path), watched=_is_watched(value, path))
 
 
 def _is_watched(value: Any, path: str) -> bool:

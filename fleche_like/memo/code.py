@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from fleche_like.errors import Indigestible
-from fleche_like.hashing import Digest, digest, function_code_digest
+from fleche_like.hashing import Digest, digest, function_code_digest, value_digest
 from fleche_like.memo.captures import (
     Capture,
     Seen,
@@ -81,7 +81,7 @@ class Guards:
 
     def _contents_hold(self) -> bool:
         try:
-            return all(digest(value) == was for value, was in self._watched)
+            return all(value_digest(value) == was for value, was in self._watched)
         except Exception:  # noqa: BLE001  foreign code: looking again will say what is wrong
             return False
 
@@ -150,7 +150,7 @@ class CodeTracker:
         try:
             if capture.part == _CALLABLE:  # by value, whatever name it goes by
                 watched = not isinstance(self._callable, types.BuiltinFunctionType)
-                return Seen(self._callable, digest(self._callable, path), watched=watched)
+                return Seen(self._callable, value_digest(self._callable, path), watched=watched)
             return look_at(capture.read(), path, self._owner)
         except Indigestible:
             raise

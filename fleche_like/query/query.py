@@ -17,7 +17,7 @@ from fleche_like.calls import (
     meta,
 )
 from fleche_like.errors import NoCallMatches, QueryError, SeveralCallsMatch
-from fleche_like.hashing import Digest, digest
+from fleche_like.hashing import Digest, value_digest
 from fleche_like.query.batches import in_batches
 from fleche_like.query.columns import Choice, collect
 from fleche_like.query.fields import Key, key_function, ordering_of, orderings
@@ -407,7 +407,7 @@ def _first_of_each(calls: Iterable[LazyCall], value: Callable[[LazyCall], Any]) 
 
 def _identity(value: Any) -> Any:
     # By digest, since Python takes 1, 1.0 and True for one thing and cannot hash a list.
-    return value if value is MISSING else digest(value)
+    return value if value is MISSING else value_digest(value)
 
 
 def _unread_result(call: LazyCall) -> Digest | None:

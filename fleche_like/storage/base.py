@@ -30,7 +30,7 @@ from typing import Any, Final, overload
 
 from fleche_like.calls import DigestedCall, QueryCall
 from fleche_like.errors import AmbiguousDigestError, InvalidDigest, KeyNotFound, SaveError
-from fleche_like.hashing import DIGEST_LENGTH, Digest, digest
+from fleche_like.hashing import DIGEST_LENGTH, Digest, value_digest
 
 __all__ = [
     "MINIMUM_PREFIX_LENGTH",
@@ -343,7 +343,7 @@ class ValueMixin(ValueStorage, StorageBackend):
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:
         """Store a value under its digest: see :meth:`ValueStorage.save`."""
-        full = digest(value) if key is None else require_full(key)
+        full = value_digest(value) if key is None else require_full(key)
         with self._operation_context(full, intent=Intent.WRITE):
             return self.put(value, full)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleche_like.calls import Call, Expression, LazyCall, arg, meta, result
 from fleche_like.errors import Indigestible, InvalidDigest, KeyNotFound, QueryError
-from fleche_like.hashing import Digest, digest
+from fleche_like.hashing import Digest, digest, value_digest
 from tests.calls.strategies import scalars
 
 NAIVE = datetime.fromisoformat("2024-01-01")
@@ -251,7 +251,7 @@ def test_paths_tell_keys_of_different_types_apart():
 def test_parts_that_are_digests_are_loaded():
     inner = {"lr": 1}
     outer = {"opt": digest(inner)}
-    call = lazy(Values({digest(outer): outer, digest(inner): inner}), cfg=outer)
+    call = lazy(Values({value_digest(outer): outer, digest(inner): inner}), cfg=outer)
     assert (arg("cfg")["opt"]["lr"] == 1).matches(call)
 
 

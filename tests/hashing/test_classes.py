@@ -14,7 +14,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from fleche_like.hashing import digest, registry
+from fleche_like.hashing import digest, encode, registry
 
 T = typing.TypeVar("T")
 BODY = """
@@ -68,8 +68,20 @@ def test_a_base_of_the_project_counts_with_its_code() -> None:
     assert digest(derived(made())) != digest(derived(made(operator="*")))
 
 
-def test_instances_know_their_class_by_name_only() -> None:
-    assert digest(made()()) == digest(made(operator="*")())
+def test_instances_know_a_class_that_its_name_does_not_tell_by_its_code() -> None:
+    assert digest(made()()) == digest(made()())
+    assert digest(made()()) != digest(made(operator="*")())
+
+
+class Held:
+    """A class that this module holds under its name."""
+
+
+def test_instances_know_a_class_that_its_module_holds_by_its_name(monkeypatch) -> None:
+    known = encode(Held())
+    assert b"Held" in known
+    monkeypatch.setattr(Held, "code", lambda self: 1, raising=False)
+    assert encode(Held()) == known
 
 
 def test_what_a_class_happens_to_hold_never_makes_it_indigestible() -> None:
