@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fleche_like.calls.display import Brief
@@ -42,7 +42,9 @@ def flatten(metadata: Mapping[str, Any], *, dotted: bool = False) -> dict[str, S
     >>> flatten({"runtime": {"walltime": 1.5}, "tags": ["a"], "a.b": 2, "x": {3}})
     {'runtime.walltime': 1.5, 'tags.0': 'a', 'a\\.b': 2}
     """
-    return dict(_leaves(metadata, "", 0, (lambda name: name) if dotted else escape))
+    leaves: dict[str, Scalar] = {}
+    _collect(metadata, "", 0, (lambda name: name) if dotted else escape, leaves)
+    return leaves
 
 
 def escape(name: str) -> str:
@@ -69,19 +71,22 @@ def _text(name: object) -> str:
     return str.__str__(name) if isinstance(name, str) else _SHORT.show(name)
 
 
-def _leaves(
-    value: Any, name: str, depth: int, segment: Callable[[str], str]
-) -> Iterator[tuple[str, Scalar]]:
+def _collect(
+    value: Any, name: str, depth: int, segment: Callable[[str], str], leaves: dict[str, Scalar]
+) -> None:
+    # Scalars first: to ask for an abstract class costs more than all the rest.
     if depth > MAX_DEPTH:
         return
-    if isinstance(value, Mapping):
+    if type(value) in _AS_THEY_ARE or is_scalar(value):
+        leaves[name] = value
+    elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(item, _joined(name, segment(_text(key))), depth + 1, segment)
+            _collect(item, _joined(name, segment(_text(key))), depth + 1, segment, leaves)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _leaves(item, _joined(name, str(index)), depth + 1, segment)
+            _collect(item, _joined(name, str(index)), depth + 1, segment, leaves)
     elif (view := scalar_view(value)) is not MISSING:
-        yield name, view
+        leaves[name] = view
 
 
 def _joined(name: str, segment: str) -> str:

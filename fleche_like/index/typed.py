@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from fleche_like.calls import Scalar, instant_us
@@ -147,6 +147,14 @@ def _float(value: float) -> Typed:
 
 
 def _datetime(value: datetime) -> Typed:
+    if type(value) is datetime and (value.tzinfo is UTC or value.tzinfo is None):
+        kind, tag = (NAIVE, "t") if value.tzinfo is None else (AWARE, "u")
+        return kind, None, tag + value.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return _shifted(value)
+
+
+def _shifted(value: datetime) -> Typed:
+    """Return the columns of a datetime of any zone, which may leave the calendar in UTC."""
     aware = value.utcoffset() is not None
     kind, tag = (AWARE, "u") if aware else (NAIVE, "t")
     instant = instant_us(value)
