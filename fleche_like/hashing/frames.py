@@ -142,13 +142,19 @@ def _sparse(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Strings by their elements: whether Python or Arrow holds them is told by the dtype."""
-    items = value.to_numpy(dtype=object, na_value=None).tolist()
-    encoding = bulk.tree(items)
-    content: Any = items if encoding is None else Branch(encoding, ())
+    """Strings, who holds them (Python or Arrow), and what is missing among them."""
     dtype = value.dtype
     missing = "NA" if dtype.na_value is pd.NA else "NaN"
-    return group((dtype.storage, missing, content))
+    return group((dtype.storage, missing, _texts(value)))
+
+
+def _texts(value: Any) -> Any:
+    if value.dtype.storage == "pyarrow":
+        # Either width of offsets is in use, by the version of pandas.
+        return value.__arrow_array__().cast("large_string")
+    items = value.to_numpy(dtype=object, na_value=None).tolist()
+    encoding = bulk.tree(items)
+    return items if encoding is None else Branch(encoding, ())
 
 
 _EXTENSIONS: tuple[tuple[Any, Any], ...] = (

@@ -84,6 +84,15 @@ def test_values_under_a_mask_do_not_matter() -> None:
     assert digest(one) == digest(other)
 
 
+@pytest.mark.parametrize("dtype", ["str", "string[pyarrow]", "string[python]"])
+def test_chunks_and_slices_of_strings_do_not_count(dtype: str) -> None:
+    whole = pd.Series(["a", None, "", "bc"], dtype=dtype)
+    parts = pd.concat([whole[:1], whole[1:3], whole[3:]])
+    longer = pd.concat([whole[3:], whole, whole[:1]], ignore_index=True)[1:5]
+    assert digest(parts) == digest(whole) != digest(whole.fillna("x"))
+    assert digest(longer.array) == digest(whole.array) != digest(whole[::-1].array)
+
+
 def test_frames_are_nodes() -> None:
     for value in (base, base["a"], base.index, base["s"].array):
         assert is_node(value)
