@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,8 @@ from fleche_like.database.stream import Stream
 from fleche_like.database.unit import Unit
 from fleche_like.errors import ConfigError, DatabaseError, ReadOnlyError
 from fleche_like.support.redact import redact
+
+logger = logging.getLogger(__name__)
 
 FORK_PATIENCE_S = 5.0
 """How long a fork waits for other threads to finish their transactions."""
@@ -110,7 +113,7 @@ class Database:
     def _reset(self) -> None:
         self._idle = self._pool.idle
         self._units: dict[int, Unit] = {}
-        self._writer = threading.Lock()
+        self._writer: Any = threading.RLock()  # which knows its owner
         self._one = self._driver.one
         self._errors = self._driver.errors
 
@@ -328,6 +331,15 @@ class Database:
             raise
         unit.connection = connection
 
+    def _abandon(self, unit: Unit) -> None:
+        """Undo a unit that an interrupt left behind, so that what comes next can commit."""
+        logger.warning("what an interrupted block wrote to %s is undone", self.url)
+        del self._units[get_ident()]
+        connection, unit.connection = unit.connection, None
+        if connection is not None:
+            self._pool.discard(connection)
+        unit.rolled_back()
+
     def _end(self, unit: Unit, *, commit: bool) -> None:
         del self._units[get_ident()]
         try:
@@ -372,13 +384,18 @@ class Database:
     def _queue_to_write(self) -> None:
         if self.read_only:
             raise ReadOnlyError(f"{self.url} was opened read-only", url=self.url)
-        if self._driver.one_writer and not self._writer.acquire(timeout=self._timeout_s):
+        if not self._driver.one_writer:
+            return
+        # Nobody queues twice: a lock that is ours already was left by an interrupt.
+        while self._writer._is_owned():
+            self._writer.release()
+        if not self._writer.acquire(timeout=self._timeout_s):
             raise DatabaseError(
                 f"another thread was writing for {self._timeout_s:g} s ({self.url})", url=self.url
             )
 
     def _leave_queue(self) -> None:
-        if self._driver.one_writer:
+        if self._driver.one_writer and self._writer._is_owned():
             self._writer.release()
 
     # --- errors --------------------------------------------------------------------------------
@@ -434,13 +451,13 @@ class Database:
         self._reset()
 
 
-class _Block(AbstractContextManager[None]):
+class _Block:
     """One block of a unit of work, the outermost or one inside it.
 
     A class, because a generator costs three times as much, and every save has three of these.
     """
 
-    __slots__ = ("_before", "_database", "_unit")
+    __slots__ = ("__weakref__", "_before", "_database", "_unit")
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -449,8 +466,11 @@ class _Block(AbstractContextManager[None]):
         units, thread = self._database._units, get_ident()
         unit = units.get(thread)
         self._before: tuple[int, int] | None = None
+        if unit is not None and unit.owner() is None:
+            self._database._abandon(unit)
+            unit = None
         if unit is None:
-            unit = units[thread] = Unit()
+            unit = units[thread] = Unit(self)
         else:
             self._before = len(unit.committed), len(unit.undone)
         self._unit = unit

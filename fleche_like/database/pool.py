@@ -40,7 +40,10 @@ class Pool:
         self._lent = 0
         self._frozen = False
         self._kept: list[Connection] = []
-        self._changed = threading.Condition(threading.Lock())
+        # Entered itself, not through the condition, whose __enter__ is Python code: an interrupt
+        # in there would leave it locked. Re-entrant, so that even then its thread can go on.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def acquire(self) -> Connection:
         """Check out a connection, opening one or waiting for one.
@@ -57,7 +60,7 @@ class Pool:
         What streams keep does not count against the bound: else a thread with a few open
         iterators would wait for itself.
         """
-        with self._changed:
+        with self._lock:
             if self._lent >= self._bound * STREAM_SHARE:
                 return None
             self._lent += 1
@@ -68,7 +71,7 @@ class Pool:
             raise
 
     def _lent_back(self) -> None:
-        with self._changed:
+        with self._lock:
             self._lent -= 1
 
     def release_from_stream(self, connection: Connection, *, lost: bool) -> None:
@@ -90,7 +93,7 @@ class Pool:
 
     def wake(self) -> None:
         """Tell whoever waits that a connection was returned."""
-        with self._changed:
+        with self._lock:
             self._changed.notify()
 
     def discard(self, connection: Connection) -> None:
@@ -112,7 +115,7 @@ class Pool:
             Whether that was reached in time; either way call :meth:`thaw` afterwards.
         """
         deadline = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             self._frozen = True
             self.waiting += 1
             try:
@@ -125,7 +128,7 @@ class Pool:
 
     def thaw(self) -> None:
         """Undo :meth:`freeze`."""
-        with self._changed:
+        with self._lock:
             self._frozen = False
             self.idle.extend(self._kept)
             self._kept = []
@@ -141,7 +144,7 @@ class Pool:
 
     def _idle_or_place(self, timeout_s: float) -> Connection | None:
         deadline = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             # Counted before looking: whoever returns a connection after our look sees us.
             self.waiting += 1
             try:
@@ -179,7 +182,7 @@ class Pool:
             raise
 
     def _forget(self) -> None:
-        with self._changed:
+        with self._lock:
             self._count -= 1
             self._changed.notify()
 

@@ -15,6 +15,7 @@ import pytest
 from fleche_like.calls import QueryCall, Selection
 from fleche_like.errors import DatabaseError
 from fleche_like.index import SqlCallStorage, check
+from fleche_like.index.calls import _NO_VALUES as NO_VALUES
 from fleche_like.index.late import MOST_LATE
 from tests.index.children import call_of
 
@@ -77,7 +78,7 @@ def test_a_process_that_is_killed_leaves_no_record_without_rows(url):
     # Whoever comes next finds them all the same, and indexes them.
     found = [call.key for call in storage.query(QueryCall(name="train"))]
     assert set(found) == set(storage.list())
-    assert len(found) == storage.count(Selection(QueryCall(name="train")), None) == calls
+    assert len(found) == storage.count(Selection(QueryCall(name="train")), NO_VALUES) == calls
     storage.save(call_of(-1, step=-1))
     storage.close()
     assert count("SELECT count(*) FROM calls WHERE kind < 0") == 0

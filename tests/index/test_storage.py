@@ -13,6 +13,7 @@ from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, ReadOnlyError
 from fleche_like.hashing import digest
 from fleche_like.index import SqlCallStorage
+from fleche_like.index.calls import _NO_VALUES as NO_VALUES
 from fleche_like.index.late import MOST_LATE
 from fleche_like.storage import BackendCallStorage, PerKeyLockMixin, SerializingMixin
 from fleche_like.support.sentinel import MISSING
@@ -88,7 +89,7 @@ def plans(storage, act):
 
 def consume(storage, *conditions, template=None, order=(), limit=None):
     selection = Selection(template or QueryCall(), conditions, order, limit)
-    return lambda: (list(storage.select(selection, None)), storage.count(selection, None))
+    return lambda: (list(storage.select(selection, NO_VALUES)), storage.count(selection, NO_VALUES))
 
 
 def test_nothing_that_names_what_it_seeks_scans(storage):
@@ -274,15 +275,16 @@ def test_late_calls_are_found_by_whoever_asks_and_indexed_at_the_end(tmp_path):
     writer.evict(call_of(19).key)
     writer.save(call_of(20))
     for _ in range(2):  # late, then indexed
-        assert [call.key for call in reader.select(_steps(17, 18), None)] == [
+        assert [call.key for call in reader.select(_steps(17, 18), NO_VALUES)] == [
             call_of(18).key,
             call_of(17).key,
         ]
-        assert reader.count(_steps(3, 3), None) == 0
+        assert reader.count(_steps(3, 3), NO_VALUES) == 0
         assert len(list(reader.query(QueryCall(metadata={"step": "again"})))) == 1
-        assert reader.count(Selection(QueryCall(name="train")), None) == 20
-        assert reader.count(Selection(QueryCall(name="train"), limit=3, offset=18), None) == 2
+        assert reader.count(Selection(QueryCall(name="train")), NO_VALUES) == 20
+        assert reader.count(Selection(QueryCall(name="train"), limit=3, offset=18), NO_VALUES) == 2
         writer.close()
+    assert writer._late is not None
     assert writer._late.pending().calls == []
     reader.close()
 
@@ -316,7 +318,7 @@ def test_what_happens_between_the_steps_of_a_query_is_no_wrong_answer(
 
     monkeypatch.setattr(storage._late, "pending", read_and_more)
     not_seven = Selection(QueryCall(name="train"), (~(arg("n") == 7),))
-    found = [call.key for call in storage.select(not_seven, None)]
+    found = [call.key for call in storage.select(not_seven, NO_VALUES)]
     certain = {call_of(number).key for number in range(4)}
     assert len(found) == len(set(found))
     assert certain <= set(found) <= certain | {call_of(4).key}
