@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from fleche_like.backends.keys import TEMPORARY, is_key_segment
 
+_MOST_TRIES = 20
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -59,11 +60,14 @@ class Folders:
         if len(path) <= len(self.root):
             os.stat(self.root)
             return
-        try:
-            self._make_one(path)
-        except FileNotFoundError:
-            self.make(os.path.dirname(path))
-            self._make_one(path)
+        for _ in range(_MOST_TRIES):
+            try:
+                self._make_one(path)
+            except FileNotFoundError:  # or removed again, by whoever empties the container
+                self.make(os.path.dirname(path))
+            else:
+                return
+        self._make_one(path)
 
     def adopt(self, descriptor: int) -> None:
         """Give a new file the root's mode and group, which the umask may have cut."""
@@ -86,9 +90,12 @@ class Folders:
         try:
             os.mkdir(path, self._folder_mode)
         except FileExistsError:
-            if not os.path.isdir(path):
+            if os.path.isdir(path):
+                return
+            if os.path.lexists(path):
                 raise
-            return
+            # There a moment ago, and removed since: as if it had never been.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
         if self._group is not None:
             with contextlib.suppress(PermissionError):
                 os.chown(path, -1, self._group)

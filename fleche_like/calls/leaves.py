@@ -65,7 +65,7 @@ def _from_float(value: float) -> Json:
 
 def _from_datetime(value: datetime) -> Json:
     zone: Any = value.tzinfo
-    if type(zone) is timezone and not value.fold and len(zone.__getinitargs__()) == 1:  # type: ignore[attr-defined]
+    if type(zone) is timezone and not value.fold and _is_told_by_iso(zone):
         return {"d": value.isoformat()}  # which says it all
     item: dict[str, Json] = {"d": value.replace(tzinfo=None).isoformat()}
     if value.fold:
@@ -80,6 +80,15 @@ def _from_datetime(value: datetime) -> Json:
 
 def _to_int(item: dict[str, Json]) -> int:
     return int(_text(item["i"]), 16)
+
+
+def _is_told_by_iso(zone: Any) -> bool:
+    """Whether a fixed zone has no name of its own, and an offset that parsers of text keep.
+
+    An offset under a second is taken for UTC by some versions of ``fromisoformat``.
+    """
+    offset, *name = zone.__getinitargs__()
+    return not name and not offset.microseconds
 
 
 def _to_float(item: dict[str, Json]) -> float:

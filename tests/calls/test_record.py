@@ -182,3 +182,11 @@ def test_a_moment_takes_little_more_than_its_text():
     with_moment = Call("f", {}, metadata={"runtime": {"started": started}}).digested()
     with_text = Call("f", {}, metadata={"runtime": {"started": started.isoformat()}}).digested()
     assert len(encode_record(with_moment)) <= len(encode_record(with_text)) + 5
+
+
+@pytest.mark.parametrize("offset_us", [1, -1, 3_600_000_005])
+def test_an_offset_of_a_fraction_of_a_second_survives(offset_us):
+    """Some parsers of ISO 8601 take one under a second for UTC: the digest was another then."""
+    moment = datetime(2024, 10, 27, 2, 30, tzinfo=timezone(timedelta(microseconds=offset_us)))
+    call = Call("f", {"x": moment}, result=moment, metadata={"m": moment}).digested()
+    assert contents(decode_record(encode_record(call), call.key)) == contents(call)
