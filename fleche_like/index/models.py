@@ -4,11 +4,14 @@
 
     functions   name, module, version, code: one row per function whose calls are stored
     names       the names of arguments and metadata, once each
-    calls       key, function, result
+    calls       key, function, result; size, cost and last use; the record
     arguments   call, name, value
     metadata    call, name
     manifests   which parts went into a code digest
     state       the eviction generation, and up to which call everything is indexed
+
+The record of a call is the truth that all its rows follow from. It is the last column of its row,
+so that a save dirties no other page for it; it is NULL where records are kept in a byte backend.
 
 Digests are 16 bytes, but for the keys of calls, which are text because people look for their
 beginnings. Results, arguments and metadata carry a *scalar* in typed columns, so that ranges and
@@ -23,7 +26,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-REVISION: Final = "0001"
+REVISION: Final = "0003"
 """The revision of ``migrations/versions`` that these tables are."""
 
 VERSION_TABLE: Final = "fleche_like_version"
@@ -45,6 +48,7 @@ NAMING = {
 metadata = sa.MetaData(naming_convention=NAMING)
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BLOB = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 DIGEST = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
 
 
@@ -102,6 +106,10 @@ calls = sa.Table(
     sa.Column("kind", sa.SmallInteger, nullable=False),
     sa.Column("num", sa.Double),
     sa.Column("text", text(TEXT_LENGTH)),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("cost", sa.Double),
+    sa.Column("used", sa.BigInteger),
+    sa.Column("record", BLOB),
     sa.UniqueConstraint("key"),
     # A row whose kind is negative is late, and must dirty no page of these.
     sa.Index(None, "function", **_where("kind >= 0")),
@@ -109,6 +117,7 @@ calls = sa.Table(
     sa.Index(None, "text", **_where("text IS NOT NULL AND kind >= 0")),
     sa.Index(None, "result", **_where("result IS NOT NULL AND kind >= 0")),
     sa.Index("ix_calls_near", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
+    sa.Index(None, "used", **_where("used IS NOT NULL AND kind >= 0")),
 )
 
 arguments = sa.Table(
