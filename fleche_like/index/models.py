@@ -26,7 +26,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The revision of ``migrations/versions`` that these tables are."""
 
 VERSION_TABLE: Final = "fleche_like_version"
@@ -118,6 +118,7 @@ calls = sa.Table(
     sa.Index(None, "result", **_where("result IS NOT NULL AND kind >= 0")),
     sa.Index("ix_calls_near", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
     sa.Index(None, "used", **_where("used IS NOT NULL AND kind >= 0")),
+    sa.Index(None, "kind", **_where("num IS NULL AND text IS NULL AND kind >= 0")),
 )
 
 arguments = sa.Table(
@@ -131,7 +132,9 @@ arguments = sa.Table(
     sa.Column("text", text(TEXT_LENGTH)),
     sa.Index(None, "name", "num", "call", **_where("num IS NOT NULL")),
     sa.Index(None, "name", "text", "call", **_where("text IS NOT NULL")),
-    sa.Index(None, "value", "name", "call", **_where("num IS NULL AND text IS NULL")),
+    # Each row is in one of the two above and this one: what they are, class by class.
+    sa.Index(None, "name", "kind", "call", **_where("num IS NULL AND text IS NULL")),
+    sa.Index(None, "value", "name", "call"),
     sa.Index("ix_arguments_near", "name", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
     sqlite_with_rowid=False,
 )
@@ -146,6 +149,7 @@ call_metadata = sa.Table(
     sa.Column("text", text(TEXT_LENGTH)),
     sa.Index(None, "name", "num", "call", **_where("num IS NOT NULL")),
     sa.Index(None, "name", "text", "call", **_where("text IS NOT NULL")),
+    sa.Index(None, "name", "kind", "call", **_where("num IS NULL AND text IS NULL")),
     sa.Index("ix_metadata_near", "name", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
     sqlite_with_rowid=False,
 )

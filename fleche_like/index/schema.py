@@ -25,7 +25,7 @@ from fleche_like.index.models import REVISION, VERSION_TABLE, metadata
 
 logger = logging.getLogger(__name__)
 
-KNOWN: Final = ("0001", "0002", "0003")
+KNOWN: Final = ("0001", "0002", "0003", "0004")
 """Every revision up to ours, oldest first, so that checking a database needs no Alembic."""
 
 _version = sa.table(VERSION_TABLE, sa.column("version_num"))

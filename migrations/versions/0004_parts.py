@@ -1,0 +1,48 @@
+"""Indexes for what is inside containers, for orders class by class, and for digests of scalars.
+
+Revision ID: 0004
+Revises: 0003
+Create Date: 2026-11-21
+
+Each row that carries a value is now in exactly one of three indexes: by number, by text, or by
+kind. A digest finds an argument whatever the argument is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+UNTYPED = "num IS NULL AND text IS NULL"
+PARTIAL = {"sqlite", "postgresql"}
+
+
+def upgrade() -> None:
+    index("ix_calls_kind", "calls", ["kind"], f"{UNTYPED} AND kind >= 0")
+    for table in ("arguments", "metadata"):
+        index(f"ix_{table}_name_kind_call", table, ["name", "kind", "call"], UNTYPED)
+    # Elsewhere the index on values is complete already.
+    if op.get_context().dialect.name in PARTIAL:
+        op.drop_index("ix_arguments_value_name_call", table_name="arguments")
+        op.create_index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"])
+
+
+def downgrade() -> None:
+    if op.get_context().dialect.name in PARTIAL:
+        op.drop_index("ix_arguments_value_name_call", table_name="arguments")
+        index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"], UNTYPED)
+    for table in ("metadata", "arguments"):
+        op.drop_index(f"ix_{table}_name_kind_call", table_name=table)
+    op.drop_index("ix_calls_kind", table_name="calls")
+
+
+def index(name: str, table: str, columns: list[str], where: str) -> None:
+    partial: dict[str, Any] = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)}
+    op.create_index(name, table, columns, **partial)
