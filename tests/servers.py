@@ -14,6 +14,7 @@ import pytest
 S3 = os.environ.get("FLECHE_TEST_S3", "")
 AZURE = os.environ.get("FLECHE_TEST_AZURE", "")
 POSTGRESQL = os.environ.get("FLECHE_TEST_POSTGRESQL", "")
+MARIADB = os.environ.get("FLECHE_TEST_MARIADB", "")
 
 # Azurite's own, the same everywhere and in its documentation.
 AZURE_ACCOUNT = "devstoreaccount1"
@@ -30,6 +31,7 @@ def _needs(found: str, name: str) -> pytest.MarkDecorator:
 needs_s3 = _needs(S3, "S3")
 needs_azure = _needs(AZURE, "Azure")
 needs_postgresql = _needs(POSTGRESQL, "PostgreSQL")
+needs_mariadb = _needs(MARIADB, "MariaDB")
 
 
 def s3_options(endpoint: str = S3) -> dict[str, Any]:
@@ -80,3 +82,15 @@ def postgresql_url() -> str:
     with psycopg.connect(POSTGRESQL.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}".encode())
     return f"{POSTGRESQL}&options={urllib.parse.quote('-csearch_path=' + name)}"
+
+
+def mariadb_url() -> str:
+    """Make a database and return its URL. Its own character set is the one that fits least."""
+    import pymysql
+    from sqlalchemy.engine import make_url
+
+    name = f"test_{uuid.uuid4().hex}"
+    url = make_url(MARIADB)
+    with pymysql.connect(host=url.host, port=url.port or 3306, user=url.username) as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET latin1")
+    return MARIADB + name

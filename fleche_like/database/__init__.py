@@ -5,6 +5,7 @@
 """
 
 from fleche_like.database.database import Database
+from fleche_like.database.locks import AdvisoryLocks
 from fleche_like.database.prepare import Parameters, Prepared, Row
 
-__all__ = ["Database", "Parameters", "Prepared", "Row"]
+__all__ = ["AdvisoryLocks", "Database", "Parameters", "Prepared", "Row"]

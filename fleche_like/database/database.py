@@ -126,6 +126,16 @@ class Database:
         return _rebuilt, (url.render_as_string(hide_password=False), self._options)
 
     @property
+    def name(self) -> str:
+        """What the server calls this database; the path of a file."""
+        return self._parsed.database or ""
+
+    @property
+    def driver(self) -> Driver:
+        """What opens connections and knows this kind of database: for this floor alone."""
+        return self._driver
+
+    @property
     def engine(self) -> Engine:
         """A SQLAlchemy engine over connections of its own: for Alembic, not for hot paths."""
         return self._driver.engine()
