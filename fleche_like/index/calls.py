@@ -10,9 +10,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
-from fleche_like.backends import ByteBackend, SupportsBatch
-from fleche_like.backends.abilities import get_many
-from fleche_like.backends.database import DatabaseBackend, blobs
+from fleche_like.backends import ByteBackend
+from fleche_like.backends.abilities import get_many, put_many
+from fleche_like.backends.database import DatabaseBackend
 from fleche_like.calls import DigestedCall, Loader, QueryCall, Scalar, Selection
 from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
@@ -23,11 +23,11 @@ from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.late import Late
 from fleche_like.index.manifests import Manifests
-from fleche_like.index.models import state
+from fleche_like.index.models import calls, state
 from fleche_like.index.selecting import Selector
-from fleche_like.index.writing import Writer
+from fleche_like.index.writing import Stored, Writer
 from fleche_like.storage.base import CallStorage, Intent
-from fleche_like.storage.layout import CALLS, path, quarantine
+from fleche_like.storage.layout import CALLS, QUARANTINE, path, quarantine
 from fleche_like.storage.records import open_record, open_result, seal_record
 from fleche_like.support.sentinel import MISSING, Missing
 
@@ -44,13 +44,14 @@ Sealed: TypeAlias = tuple[DigestedCall, bytes]
 class SqlCallStorage(CallStorage):
     """Calls in a database: one read loads a call, and SQL answers queries.
 
-    The truth of a call is its record, under ``calls/`` in a byte backend; the rows follow from it.
+    The truth of a call is its record; its rows follow from it. The record is in the row of the
+    call, or under ``calls/`` in a byte backend.
 
     Args:
         database: any SQLAlchemy URL, or the :class:`Database` that blobs share. A fresh database
             gets its tables, an older SQLite file is upgraded, after a backup.
-        records: where the records go: blobs of the same database unless said otherwise. There
-            they commit together with the rows; elsewhere the record is written before its rows.
+        records: where the records go: into the rows unless said otherwise. There they commit
+            together; elsewhere the record is written before its rows.
         read_only: refuse every write, upgrades included (for a URL; a Database knows it).
 
     Raises:
@@ -72,13 +73,12 @@ class SqlCallStorage(CallStorage):
         self.database = (
             database if isinstance(database, Database) else Database(database, read_only=read_only)
         )
-        self._records: ByteBackend = DatabaseBackend(self.database) if records is None else records
+        self._records = records
         self._open()
 
     def _open(self) -> None:
         schema.ensure(self.database)
-        records = self._records
-        self._shared = isinstance(records, DatabaseBackend) and records.database is self.database
+        elsewhere = None if self._records is None else self._records_of
         ids = Identifiers(self.database)
         self._keys = Keys(self.database)
         self._writer = Writer(self.database, ids)
@@ -86,11 +86,10 @@ class SqlCallStorage(CallStorage):
         # Only SQLite has one writer, so that ids ascend as calls are committed.
         self._late: Late | None = None
         if self.database.dialect == "sqlite":
-            self._late = Late(self.database, ids, self._records_of, joined=self._shared)
-        elsewhere = None if self._shared else self._records_of
+            self._late = Late(self.database, ids, elsewhere)
         self._selector = Selector(self.database, ids, elsewhere, self._late)
         self._record = self.database.prepare(
-            sa.select(blobs.c.data).where(blobs.c.key == sa.bindparam("key")), ("key",)
+            sa.select(calls.c.record).where(calls.c.key == sa.bindparam("key")), ("key",)
         )
         self._generation = self.database.prepare(
             sa.select(state.c.value).where(state.c.name == "generation")
@@ -134,7 +133,7 @@ class SqlCallStorage(CallStorage):
             ``None`` if the values are not in the same database.
         """
         small = getattr(values, "small", values)
-        shared = self._shared and getattr(small, "database", None) is self.database
+        shared = self._records is None and getattr(small, "database", None) is self.database
         return Hits(self.database, container) if shared else None
 
     def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
@@ -164,15 +163,22 @@ class SqlCallStorage(CallStorage):
             raise KeyNotFound(f"no call {full} in {self.database.url}", key=full)
         return open_record(data, full)
 
-    def save(self, call: DigestedCall) -> Digest:
+    def save(self, call: DigestedCall, *, size_bytes: int | None = None) -> Digest:
         """Store a call under its key, replacing an earlier record.
 
         Record and rows commit together, or the record is written first. Saving what is there
         already writes nothing.
+
+        Args:
+            call: the call.
+            size_bytes: of its result as stored, for budgets.
         """
         data = seal_record(call)
         with self._operation_context(call.key, intent=Intent.WRITE):
-            self._save(call, data)
+            if self._records is None:
+                self._save(Stored(call, data, size_bytes))
+            else:
+                self._save_elsewhere(self._records, Stored(call, None, size_bytes), data)
         return call.key
 
     def save_many(self, calls: Iterable[DigestedCall]) -> None:
@@ -188,49 +194,48 @@ class SqlCallStorage(CallStorage):
             ):
                 self._save_batch(records)
 
-    def _save(self, call: DigestedCall, data: bytes) -> None:
-        where = path(CALLS, call.key)
-        if self._shared:
-            with self.database.transaction():
-                if self._insert(call, data):
-                    self._records.put_bytes(where, data)
-                elif self._data(call.key) != data:
-                    self._records.put_bytes(where, data)
-                    self._writer.replace(call)
-            return
-        same = self._data(call.key) == data
-        if not same:
-            self._records.put_bytes(where, data)
+    def _save(self, stored: Stored) -> None:
         with self.database.transaction():
-            if not self._insert(call, data) and not same:
-                self._writer.replace(call)
+            if not self._insert(stored) and self._data(stored.call.key) != stored.record:
+                self._writer.replace(stored)
 
-    def _insert(self, call: DigestedCall, data: bytes) -> bool:
+    def _save_elsewhere(self, records: ByteBackend, stored: Stored, data: bytes) -> None:
+        same = self._data(stored.call.key) == data
+        if not same:
+            records.put_bytes(path(CALLS, stored.call.key), data)
+        with self.database.transaction():
+            if not self._insert(stored, data) and not same:
+                self._writer.replace(stored)
+
+    def _insert(self, stored: Stored, data: bytes | None = None) -> bool:
         if self._late is None:
-            return self._writer.insert(call)
-        number = self._writer.insert_late(call)
+            return self._writer.insert(stored)
+        number = self._writer.insert_late(stored)
         if number is not None:
-            self._late.added(number, call, data)
+            self._late.added(number, stored.call, stored.record or data or b"")
         return number is not None
 
-    def _save_batch(self, records: Sequence[Sealed]) -> None:
+    def _save_batch(self, sealed: Sequence[Sealed]) -> None:
         """Save calls inside an open transaction."""
-        again = records
+        again = sealed
         if self._late is not None:
             self._late.derive()
-            new, again = self._sorted_out(records)
-            self._put_many(sorted((path(CALLS, call.key), data) for call, data in new))
-            self._writer.insert_new([call for call, _ in new])
+            new, again = self._sorted_out(sealed)
+            self._put_many(new)
+            in_rows = self._records is None
+            self._writer.insert_new([Stored(call, data if in_rows else None) for call, data in new])
             self._late.raise_watermark()
         for call, data in again:
-            self._save(call, data)
+            if self._records is None:
+                self._save(Stored(call, data))
+            else:
+                self._save_elsewhere(self._records, Stored(call, None), data)
 
-    def _put_many(self, items: Sequence[tuple[str, bytes]]) -> None:
-        if isinstance(self._records, SupportsBatch):
-            self._records.put_many(items)
+    def _put_many(self, sealed: Sequence[Sealed]) -> None:
+        """Write records to where they are kept, if that is not in the rows."""
+        if self._records is None:
             return
-        for where, data in items:
-            self._records.put_bytes(where, data)
+        put_many(self._records, sorted((path(CALLS, call.key), data) for call, data in sealed))
 
     def _sorted_out(self, records: Sequence[Sealed]) -> tuple[list[Sealed], list[Sealed]]:
         """Return what is stored for the first time, and what replaces or repeats something."""
@@ -243,12 +248,11 @@ class SqlCallStorage(CallStorage):
         return new, again
 
     def _data(self, key: Digest) -> bytes | None:
-        where = path(CALLS, key)
-        if self._shared:
-            row = self.database.read_one(self._record, (where,))
+        if self._records is None:
+            row = self.database.read_one(self._record, (key,))
             return None if row is None else row[0]
         try:
-            return self._records.get_bytes(where)
+            return self._records.get_bytes(path(CALLS, key))
         except KeyError:
             return None
 
@@ -256,7 +260,10 @@ class SqlCallStorage(CallStorage):
         if self.database.read_only:
             return
         with self._operation_context(key, intent=Intent.WRITE), self.transaction():
-            quarantine(self._records, path(CALLS, key))
+            if self._records is not None:
+                quarantine(self._records, path(CALLS, key))
+            elif data := self._data(key):
+                DatabaseBackend(self.database).put_bytes(f"{QUARANTINE}{path(CALLS, key)}", data)
             self._remove(key)
 
     def _remove(self, key: Digest) -> None:
@@ -277,9 +284,7 @@ class SqlCallStorage(CallStorage):
         # a query would name a call that is not there.
         with self.transaction():
             self._remove(key)
-            if self._shared:
-                self._records.delete(path(CALLS, key))
-        if not self._shared:
+        if self._records is not None:
             self._records.delete(path(CALLS, key))
 
     def _prefix_candidates(self, prefix: str) -> Iterable[Digest]:
@@ -314,6 +319,7 @@ class SqlCallStorage(CallStorage):
         return self._selector.count(selection, loader)
 
     def _records_of(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
+        assert self._records is not None
         found = dict(get_many(self._records, [path(CALLS, key) for key in keys]))
         return ((key, found.get(path(CALLS, key))) for key in keys)
 
@@ -352,7 +358,8 @@ class SqlCallStorage(CallStorage):
         if self._late is not None:
             self._late.derive_mine()
         if self._owned:
-            self._records.close()
+            if self._records is not None:
+                self._records.close()
             self.database.close()
 
 
@@ -365,7 +372,7 @@ class _NoValues:
 
 _NO_VALUES: Final = _NoValues()
 _REBUILT: Final = frozenset(
-    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_shared", "_late"}
+    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_late"}
 )
 
 

@@ -13,19 +13,18 @@ when it did so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from fleche_like.backends.database import blobs
 from fleche_like.calls import DigestedCall
 from fleche_like.database import Database, Row
 from fleche_like.errors import DatabaseError
 from fleche_like.hashing import Digest
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.models import calls, state
-from fleche_like.index.records import Records, opened, record_path
+from fleche_like.index.records import Records, opened
 from fleche_like.index.writing import Children
 
 logger = logging.getLogger(__name__)
@@ -55,32 +54,29 @@ class Late:
     Args:
         database: holds the tables; SQLite.
         ids: of names.
-        records: gives the records of keys.
-        joined: the records are blobs of the same database.
+        records: gives the records of keys; ``None`` if they are in the rows of the calls.
     """
 
-    def __init__(
-        self, database: Database, ids: Identifiers, records: Records, *, joined: bool
-    ) -> None:
+    def __init__(self, database: Database, ids: Identifiers, records: Records | None) -> None:
         self._database = database
         self._records = records
-        self._joined = joined
         self._children = Children(database, ids)
         self._indexed = 0  # the watermark or less
         self._mine = False
         # Decoding a record again costs a third of deriving its rows.
         self._kept: dict[Digest, tuple[bytes, DigestedCall]] = {}
+        columns = (calls.c.key,) if records is not None else (calls.c.key, calls.c.record)
         mark = state.c.name == "indexed"
         is_late = calls.c.kind < 0
         watermark = sa.select(state.c.value).where(mark)
         newest = sa.select(sa.func.coalesce(sa.func.max(calls.c.id), 0)).scalar_subquery()
         self._watermark = database.prepare(watermark)
-        self._find = database.prepare(_reading(is_late, mark, joined=joined))
+        self._find = database.prepare(_reading(is_late, mark, columns))
         self._turn = database.prepare(
             sa.update(calls)
             .where(calls.c.id > watermark.scalar_subquery(), is_late)
             .values(kind=sa.literal_column("-1") - calls.c.kind)
-            .returning(calls.c.id, calls.c.key)
+            .returning(calls.c.id, *columns)
         )
         self._raise = database.prepare(sa.update(state).where(mark).values(value=newest))
         self._lower = database.prepare(
@@ -88,13 +84,17 @@ class Late:
         )
 
     def pending(self) -> Pending:
-        """Return the late calls, as of one moment: one statement if records are blobs."""
+        """Return the late calls, as of one moment: one statement if records are in the rows."""
         rows = self._database.read(self._find)
         watermark = rows[0][0] if rows else 0
-        pairs: Any = [row[1:] for row in rows if row[1] is not None]
-        if not self._joined:
-            pairs = self._records([Digest(key) for (key,) in pairs])
-        return Pending(list(opened(pairs)), watermark)
+        found = [row[1:] for row in rows if row[1] is not None]
+        return Pending(list(opened(self._with_records(found))), watermark)
+
+    def _with_records(self, found: Sequence[Row]) -> Iterable[Any]:
+        """Return keys and records of rows that begin with a key."""
+        if self._records is None:
+            return found
+        return self._records([Digest(key) for (key,) in found])
 
     def added(self, number: int, call: DigestedCall, data: bytes) -> None:
         """Take note of a late call inside its transaction; after that, derive if it is time.
@@ -155,11 +155,11 @@ class Late:
             logger.warning("calls of %s were not indexed yet: %s", self._database.url, error)
 
     def _insert_children(self, turned: Sequence[Row]) -> None:
-        numbers = {Digest(key): number for number, key in turned}
+        numbers = {row[1]: row[0] for row in turned}
         kept, self._kept = self._kept, {}
         found: list[DigestedCall] = []
         others: list[tuple[Digest, bytes | None]] = []
-        for key, data in self._records(list(numbers)):
+        for key, data in self._with_records([row[1:] for row in turned]):
             stored, call = kept.get(key, _NOT_KEPT)
             if call is not None and stored == data:
                 found.append(call)
@@ -169,10 +169,7 @@ class Late:
         self._children.insert_many((call, numbers[call.key]) for call in found)
 
 
-def _reading(is_late: Any, mark: Any, *, joined: bool) -> Any:
+def _reading(is_late: Any, mark: Any, columns: Sequence[Any]) -> Any:
     """Return the statement that reads watermark and late calls; one row if there are none."""
     source = sa.outerjoin(state, calls, sa.and_(calls.c.id > state.c.value, is_late))
-    if not joined:
-        return sa.select(state.c.value, calls.c.key).select_from(source).where(mark)
-    source = source.outerjoin(blobs, blobs.c.key == record_path())
-    return sa.select(state.c.value, calls.c.key, blobs.c.data).select_from(source).where(mark)
+    return sa.select(state.c.value, *columns).select_from(source).where(mark)

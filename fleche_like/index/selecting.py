@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from fleche_like.backends.database import blobs
 from fleche_like.calls import (
     DigestedCall,
     Field,
@@ -27,7 +26,7 @@ from fleche_like.index.conditions import TABLES, Where
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.models import calls
-from fleche_like.index.records import Records, opened, record_path
+from fleche_like.index.records import Records, opened
 from fleche_like.index.scalars import Columns, Condition, exactly, is_derived
 from fleche_like.index.typed import LAST_RANK, NEAR, OTHER, RANK_STEP
 
@@ -40,7 +39,7 @@ class Selector:
     Args:
         database: where the rows are.
         ids: of names.
-        records: gives the records of keys; ``None`` if they are blobs of the same database.
+        records: gives the records of keys; ``None`` if they are in the rows of the calls.
         late: gives the calls that are not indexed yet; ``None`` where there are none.
     """
 
@@ -123,11 +122,8 @@ class Selector:
     def _statement(self, conditions: Sequence[Condition]) -> Any:
         columns: list[Any] = [calls.c.key]
         if self._records is None:
-            columns.append(blobs.c.data)
-        statement = sa.select(*columns).where(*conditions)
-        if self._records is None:
-            statement = statement.where(blobs.c.key == record_path())
-        return statement
+            columns.append(calls.c.record)
+        return sa.select(*columns).where(*conditions)
 
     def _ordered(self, statement: Any, where: Where, order: Sequence[Ordering]) -> Any:
         source: Any = calls

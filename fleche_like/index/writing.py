@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,11 +23,29 @@ from fleche_like.index.rows import (
     result_row,
 )
 from fleche_like.index.upserts import InsertOrIgnore
+from fleche_like.index.usage import USAGE_COLUMNS, usage
 
 MOST_ROWS = 64
 """Rows of one insertion: enough for any usual call, few enough for any parameter limit."""
 
 BATCH = 500
+
+COLUMNS = (*CALL_COLUMNS, *USAGE_COLUMNS, "record")
+"""Of a row in ``calls``, but for its id."""
+
+
+class Stored(NamedTuple):
+    """A call as it is stored.
+
+    Attributes:
+        call: the call.
+        record: its record; ``None`` where records are kept elsewhere.
+        size_bytes: of its result as stored; ``None`` if that is not known.
+    """
+
+    call: DigestedCall
+    record: bytes | None
+    size_bytes: int | None = None
 
 
 class Writer:
@@ -37,8 +55,8 @@ class Writer:
         self._database = database
         self._ids = ids
         self._children = Children(database, ids)
-        self._insert = InsertOrIgnore(database, calls, CALL_COLUMNS, ("key",))
-        self._insert_numbered = _insertion(database, calls, ("id", *CALL_COLUMNS), 1)
+        self._insert = InsertOrIgnore(database, calls, COLUMNS, ("key",))
+        self._insert_numbered = _insertion(database, calls, ("id", *COLUMNS), 1)
         prepare = database.prepare
         number: Any = sa.bindparam("number")
         self._find = prepare(
@@ -50,7 +68,7 @@ class Writer:
             names,
         )
         self._newest = prepare(sa.select(sa.func.coalesce(sa.func.max(calls.c.id), 0)))
-        columns = CALL_COLUMNS[2:]
+        columns = COLUMNS[2:]
         self._update = prepare(
             sa.update(calls)
             .where(calls.c.id == number)
@@ -62,19 +80,21 @@ class Writer:
             sa.update(state).where(state.c.name == "generation").values(value=state.c.value + 1)
         )
 
-    def insert(self, call: DigestedCall) -> bool:
+    def insert(self, stored: Stored) -> bool:
         """Insert the rows of a call; ``False`` (and nothing done) if its key has a row."""
-        number = self._insert.run((call.key, self._ids.function(call), *result_row(call)))
+        call = stored.call
+        number = self._insert.run((*self._identity(call), *result_row(call), *_rest(stored)))
         if number is None:
             return False
         self._children.insert(call, number)
         return True
 
-    def insert_late(self, call: DigestedCall) -> int | None:
+    def insert_late(self, stored: Stored) -> int | None:
         """Insert the row of a call in ``calls`` alone; its id, ``None`` if its key has a row."""
-        return self._insert.run((call.key, self._ids.function(call), *late(result_row(call))))
+        call = stored.call
+        return self._insert.run((*self._identity(call), *late(result_row(call)), *_rest(stored)))
 
-    def insert_new(self, new: Sequence[DigestedCall]) -> None:
+    def insert_new(self, new: Sequence[Stored]) -> None:
         """Insert the rows of calls whose keys have none. The database lets us choose the ids."""
         found = self._database.read_one(self._newest)
         first = 1 + (0 if found is None else found[0])
@@ -82,23 +102,25 @@ class Writer:
         self._database.write_many(
             self._insert_numbered,
             [
-                (number, call.key, self._ids.function(call), *result_row(call))
-                for call, number in numbered
+                (number, *self._identity(each.call), *result_row(each.call), *_rest(each))
+                for each, number in numbered
             ],
         )
-        self._children.insert_many(numbered)
+        self._children.insert_many((each.call, number) for each, number in numbered)
 
-    def replace(self, call: DigestedCall) -> None:
-        """Give an existing row the result, arguments and metadata of ``call``."""
+    def replace(self, stored: Stored) -> None:
+        """Give an existing row the result, arguments, metadata and record of a call."""
+        call = stored.call
         found = self._database.read_one(self._find, (call.key,))
         if found is None:
-            self.insert(call)
+            self.insert(stored)
             return
         number, kind = found
         if kind < 0:
-            self._database.write(self._update, (*late(result_row(call)), number))
+            row = (*late(result_row(call)), *_rest(stored), number)
+            self._database.write(self._update, row)
         else:
-            self._database.write(self._update, (*result_row(call), number))
+            self._database.write(self._update, (*result_row(call), *_rest(stored), number))
             self._children.remove(number)
             self._children.insert(call, number)
         self.advance()
@@ -116,6 +138,9 @@ class Writer:
     def advance(self) -> None:
         """Let the generation grow: something that was there is no more what it was."""
         self._database.write(self._advance)
+
+    def _identity(self, call: DigestedCall) -> tuple[Digest, int]:
+        return call.key, self._ids.function(call)
 
     def existing(self, keys: Sequence[Digest]) -> set[str]:
         """Return those of ``keys`` that have a row."""
@@ -175,6 +200,11 @@ class Children:
             prepared = _insertion(self._database, table, columns, rows)
             self._insertions[table.name, rows] = prepared
         return prepared
+
+
+def _rest(stored: Stored) -> Row:
+    """Return the last columns of a row in ``calls``."""
+    return *usage(stored.call, stored.size_bytes), stored.record
 
 
 def _insertion(database: Database, table: sa.Table, columns: Sequence[str], rows: int) -> Prepared:

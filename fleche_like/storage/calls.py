@@ -14,7 +14,7 @@ from fleche_like.storage.records import open_record, seal_record
 
 
 class BackendCallStorage(BackedStorage, CallMixin):
-    """Call records as sealed envelopes in a byte backend; a query reads them all.
+    """Sealed call records in a byte backend; a query reads them all.
 
     Args:
         backend: where the bytes go.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
 
 import pytest
 import sqlalchemy as sa
 
 from fleche_like.backends import LocalBackend, MemoryBackend
 from fleche_like.calls import Call, QueryCall, Selection, arg, meta, result
+from fleche_like.calls.record import encode_record
+from fleche_like.codecs import Encoded
+from fleche_like.codecs.envelope import seal
 from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, ReadOnlyError
 from fleche_like.hashing import digest
@@ -195,31 +200,89 @@ def test_blobs_and_rows_roll_back_together(storage):
     assert len(list(storage.query(QueryCall(metadata={"new_name": 1})))) == 1
 
 
-def test_a_damaged_record_is_put_aside_and_can_be_saved_again(storage, caplog):
+class InRows:
+    """Records as the rows of their calls hold them."""
+
+    def __init__(self, storage):
+        self.path = storage.database.path
+
+    def execute(self, statement, parameters):
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            return connection.execute(statement, parameters).fetchone()
+
+    def read(self, key):
+        return self.execute("SELECT record FROM calls WHERE key = ?", (key,))[0]
+
+    def write(self, key, data):
+        self.execute("UPDATE calls SET record = ? WHERE key = ?", (data, key))
+
+    def quarantined(self, where):
+        return self.execute("SELECT data FROM blobs WHERE key = ?", (f"quarantine/{where}",))[0]
+
+
+class Elsewhere:
+    """Records in a byte backend."""
+
+    def __init__(self, storage):
+        self.backend = storage._records
+
+    def read(self, key):
+        return self.backend.get_bytes(path_of(key))
+
+    def write(self, key, data):
+        self.backend.put_bytes(path_of(key), data)
+
+    def quarantined(self, where):
+        return self.backend.get_bytes(f"quarantine/{where}")
+
+
+def path_of(key):
+    return f"calls/{key[:2]}/{key[2:4]}/{key}"
+
+
+@pytest.fixture(params=["in rows", "elsewhere"])
+def stored(request, tmp_path):
+    elsewhere = request.param == "elsewhere"
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    with contextlib.closing(
+        SqlCallStorage(url, records=MemoryBackend() if elsewhere else None)
+    ) as storage:
+        yield storage, Elsewhere(storage) if elsewhere else InRows(storage)
+
+
+def test_a_damaged_record_is_put_aside_and_can_be_saved_again(stored, caplog):
+    storage, records = stored
     key = storage.save(call_of(1))
-    backend = storage._records
-    where = f"calls/{key[:2]}/{key[2:4]}/{key}"
-    data = bytearray(backend.get_bytes(where))
+    data = bytearray(records.read(key))
     data[len(data) // 2] ^= 1
-    backend.put_bytes(where, bytes(data))
+    records.write(key, bytes(data))
     with pytest.raises(DamagedEnvelope):
         storage.load(key)
     with caplog.at_level(logging.WARNING):
         assert list(storage.query(QueryCall())) == []
         assert storage.lookup(key) is MISSING
-    assert backend.get_bytes(f"quarantine/{where}") == data
+    assert records.quarantined(path_of(key)) == data
     assert not storage.contains(key)
     storage.save(call_of(1))
     assert storage.lookup(key) == call_of(1)
 
 
-def test_a_swapped_record_is_damage(storage):
+def test_a_swapped_record_is_damage(stored):
+    storage, records = stored
     one, two = storage.save(call_of(1)), storage.save(call_of(2))
-    path = "calls/{0}/{1}/{2}".format
-    data = storage._records.get_bytes(path(two[:2], two[2:4], two))
-    storage._records.put_bytes(path(one[:2], one[2:4], one), data)
+    records.write(one, records.read(two))
     assert storage.lookup(one) is MISSING
     assert storage.lookup(two) == call_of(2)
+
+
+def test_a_record_in_a_general_envelope_is_read(stored):
+    storage, records = stored
+    key = storage.save(call_of(1))
+    records.write(key, b"".join(seal(key, "record", Encoded(encode_record(call_of(1))))))
+    assert storage.load(key) == call_of(1)
+    records.write(key, b"".join(seal(key, "pickle", Encoded(encode_record(call_of(1))))))
+    with pytest.raises(DamagedEnvelope, match="pickle"):
+        storage.load(key)
 
 
 def test_read_only_reads_and_refuses_to_write(storage):
