@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from fleche_like.calls import DigestedCall
-from fleche_like.database import Database, Prepared, Row
+from fleche_like.database import Database, Row
 from fleche_like.hashing import Digest
 from fleche_like.index.identifiers import Identifiers
+from fleche_like.index.inserting import Insertion
 from fleche_like.index.models import arguments, call_metadata, calls, state
 from fleche_like.index.rows import (
     ARGUMENT_COLUMNS,
@@ -24,9 +25,6 @@ from fleche_like.index.rows import (
 )
 from fleche_like.index.upserts import InsertOrIgnore
 from fleche_like.index.usage import USAGE_COLUMNS, usage
-
-MOST_ROWS = 64
-"""Rows of one insertion: enough for any usual call, few enough for any parameter limit."""
 
 BATCH = 500
 
@@ -56,7 +54,7 @@ class Writer:
         self._ids = ids
         self._children = Children(database, ids)
         self._insert = InsertOrIgnore(database, calls, COLUMNS, ("key",))
-        self._insert_numbered = _insertion(database, calls, ("id", *COLUMNS), 1)
+        self._insert_numbered = Insertion(database, calls, ("id", *COLUMNS))
         prepare = database.prepare
         number: Any = sa.bindparam("number")
         self._find = prepare(
@@ -99,12 +97,9 @@ class Writer:
         found = self._database.read_one(self._newest)
         first = 1 + (0 if found is None else found[0])
         numbered = list(zip(new, itertools.count(first)))
-        self._database.write_many(
-            self._insert_numbered,
-            [
-                (number, *self._identity(each.call), *result_row(each.call), *_rest(each))
-                for each, number in numbered
-            ],
+        self._insert_numbered.run(
+            (number, *self._identity(each.call), *result_row(each.call), *_rest(each))
+            for each, number in numbered
         )
         self._children.insert_many((each.call, number) for each, number in numbered)
 
@@ -158,7 +153,8 @@ class Children:
     def __init__(self, database: Database, ids: Identifiers) -> None:
         self._database = database
         self._ids = ids
-        self._insertions: dict[tuple[str, int], Prepared] = {}
+        self._arguments = Insertion(database, arguments, ARGUMENT_COLUMNS)
+        self._metadata = Insertion(database, call_metadata, METADATA_COLUMNS)
         number: Any = sa.bindparam("number")
         self._removals = [
             database.prepare(sa.delete(table).where(table.c.call == number), ("number",))
@@ -167,8 +163,8 @@ class Children:
 
     def insert(self, call: DigestedCall, number: int) -> None:
         """Insert the rows of one call, with one statement for each table."""
-        self._insert_all(arguments, ARGUMENT_COLUMNS, argument_rows(call, number, self._ids))
-        self._insert_all(call_metadata, METADATA_COLUMNS, metadata_rows(call, number, self._ids))
+        self._arguments.run(argument_rows(call, number, self._ids))
+        self._metadata.run(metadata_rows(call, number, self._ids))
 
     def insert_many(self, numbered: Iterable[tuple[DigestedCall, int]]) -> None:
         """Insert the rows of calls and their ids."""
@@ -178,39 +174,15 @@ class Children:
         for call, number in numbered:
             of_arguments += argument_rows(call, number, ids)
             of_metadata += metadata_rows(call, number, ids)
-        write_many = self._database.write_many
-        if of_arguments:
-            write_many(self._insertion(arguments, ARGUMENT_COLUMNS, 1), of_arguments)
-        if of_metadata:
-            write_many(self._insertion(call_metadata, METADATA_COLUMNS, 1), of_metadata)
+        self._arguments.run(of_arguments)
+        self._metadata.run(of_metadata)
 
     def remove(self, number: int) -> None:
         """Remove the rows of one call."""
         for removal in self._removals:
             self._database.write(removal, (number,))
 
-    def _insert_all(self, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
-        while batch := list(itertools.islice(rows, MOST_ROWS)):
-            prepared = self._insertion(table, columns, len(batch))
-            self._database.write(prepared, tuple(itertools.chain.from_iterable(batch)))
-
-    def _insertion(self, table: sa.Table, columns: Sequence[str], rows: int) -> Prepared:
-        prepared = self._insertions.get((table.name, rows))
-        if prepared is None:
-            prepared = _insertion(self._database, table, columns, rows)
-            self._insertions[table.name, rows] = prepared
-        return prepared
-
 
 def _rest(stored: Stored) -> Row:
     """Return the last columns of a row in ``calls``."""
     return *usage(stored.call, stored.size_bytes), stored.record
-
-
-def _insertion(database: Database, table: sa.Table, columns: Sequence[str], rows: int) -> Prepared:
-    """Return one statement that inserts several rows."""
-    values: list[dict[str, Any]] = [
-        {name: sa.bindparam(f"{name}_{row}") for name in columns} for row in range(rows)
-    ]
-    order = [f"{name}_{row}" for row in range(rows) for name in columns]
-    return database.prepare(sa.insert(table).values(values), order)
