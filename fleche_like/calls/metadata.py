@@ -43,7 +43,7 @@ def flatten(metadata: Mapping[str, Any], *, dotted: bool = False) -> dict[str, S
     {'runtime.walltime': 1.5, 'tags.0': 'a', 'a\\.b': 2}
     """
     leaves: dict[str, Scalar] = {}
-    _collect(metadata, "", 0, (lambda name: name) if dotted else escape, leaves)
+    _collect(metadata, "", 0, str if dotted else escape, leaves)
     return leaves
 
 
@@ -53,7 +53,8 @@ def escape(name: str) -> str:
     >>> print(escape("a.b"))
     a\.b
     """
-    return name.replace("\\", "\\\\").replace(".", "\\.")
+    # Nearly every name is an identifier, and to ask is cheap.
+    return name if name.isidentifier() else name.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def _frozen(value: Any, depth: int) -> Any:
@@ -81,13 +82,16 @@ def _collect(
         leaves[name] = value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _collect(item, _joined(name, segment(_text(key))), depth + 1, segment, leaves)
+            part = segment(key if type(key) is str else _text(key))
+            place = f"{name}.{part}" if name else part
+            if type(item) in _AS_THEY_ARE and depth < MAX_DEPTH:
+                leaves[place] = item
+            else:
+                _collect(item, place, depth + 1, segment, leaves)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _collect(item, _joined(name, str(index)), depth + 1, segment, leaves)
+            place = f"{name}.{index}" if name else str(index)
+            _collect(item, place, depth + 1, segment, leaves)
     elif (view := scalar_view(value)) is not MISSING:
         leaves[name] = view
 
-
-def _joined(name: str, segment: str) -> str:
-    return f"{name}.{segment}" if name else segment
