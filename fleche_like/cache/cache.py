@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, overload
+from typing import Any, Final, Literal, Self, overload
 
 from fleche_like.cache.abilities import (
     SupportsClose,
@@ -15,9 +16,11 @@ from fleche_like.cache.abilities import (
     lookup_of,
     transaction_of,
 )
+from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.memory import MemoryTier
-from fleche_like.cache.prepared import SealedArguments, prepare
+from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
+from fleche_like.cache.reading_many import many_reader_of
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
     Call,
@@ -33,7 +36,13 @@ from fleche_like.calls import (
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.query import Query
-from fleche_like.storage import CallStorage, Intent, OperationContext, ValueStorage
+from fleche_like.storage import (
+    BackendValueStorage,
+    CallStorage,
+    Intent,
+    OperationContext,
+    ValueStorage,
+)
 from fleche_like.support.sentinel import MISSING, Missing
 
 MEMORY_BYTES: Final = 256 * 1024 * 1024
@@ -84,6 +93,7 @@ class Cache(OperationContext):
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
         )
         self._read_stored = reader_of(self.values, self.calls)
+        self._read_many = many_reader_of(self.values, self.calls)
         # Asked once: isinstance() against a protocol costs more than a whole warm hit.
         # A context that does nothing would cost a tenth of a hit.
         without_context = type(self)._operation_context is OperationContext._operation_context
@@ -96,6 +106,10 @@ class Cache(OperationContext):
         self.misses = 0
         self.stored = 0
         self._known_codes: set[Digest | None] = set()
+        self._mapped: dict[bool | Literal["verify"], Reader] = {}
+        database = getattr(self.calls, "database", None)
+        self._is_local = database is None or database.dialect == "sqlite"
+        self.leases: Leases | None = None if self.read_only else leases_of(self.folder, self.calls)
 
     def __getstate__(self) -> dict[str, Any]:
         mine = ("values", "calls", "read_only", "url", "folder", "_resources", "_memory_bytes")
@@ -129,6 +143,65 @@ class Cache(OperationContext):
             self.memory.put(key, result)
         self.hits += 1
         return result
+
+    def lookup_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
+        """Return the results of those of many full keys that are stored, as :meth:`lookup` would.
+
+        One statement reads those that are not in memory, where calls and values share a database.
+        What cannot be decoded here is left out; :meth:`lookup` says why.
+        """
+        wanted = dict.fromkeys(keys)
+        in_memory = ((key, self.memory.get(key)) for key in wanted)
+        found = {key: result for key, result in in_memory if result is not MISSING}
+        missing = [key for key in wanted if key not in found]
+        if missing:
+            with self._operation_contexts(missing, intent=Intent.READ):
+                read = self._read_many(missing)
+            for key, result in read.items():
+                self.memory.put(key, result)
+            found |= read
+        self.hits += len(found)
+        self.misses += len(wanted) - len(found)
+        return found
+
+    def recall(self, key: Digest) -> Any | Missing:
+        """Return what :meth:`lookup` would if that takes microseconds, or ``MISSING``.
+
+        From the memory tier, and without asking a server. For callers that must not wait.
+        """
+        result = self.memory.get(key) if self._is_local else self.memory.recall(key)
+        if result is not MISSING:
+            self.hits += 1
+        return result
+
+    def lookup_mapped(self, key: Digest, mmap: bool | Literal["verify"]) -> Any | Missing:
+        """Return what :meth:`lookup` does, with large arrays mapped or not as is said here.
+
+        What is mapped lies outside the memory tier, which is passed by.
+
+        Args:
+            key: of the call.
+            mmap: as for :func:`~fleche_like.config.open_cache`.
+
+        Raises:
+            DecodeError: the stored result is intact, but decoding it raised.
+        """
+        read = self._mapped.get(mmap) or self._mapped_reader(mmap)
+        with self._operation_context(key, intent=Intent.READ):
+            result = read(key)
+        if result is MISSING:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return result
+
+    def _mapped_reader(self, mmap: bool | Literal["verify"]) -> Reader:
+        values = self.values
+        if isinstance(values, BackendValueStorage):
+            values = copy.copy(values)
+            values.mmap = mmap
+        reader = self._mapped[mmap] = reader_of(values, self.calls)
+        return reader
 
     def _read_in_context(self, key: Digest) -> Any | Missing:
         with self._operation_context(key, intent=Intent.READ):
@@ -168,19 +241,28 @@ class Cache(OperationContext):
 
     # Saving
 
-    def prepare(self, call: Call, digested: DigestedCall | None = None) -> SealedArguments:
+    def prepare(
+        self,
+        call: Call,
+        digested: DigestedCall | None = None,
+        *,
+        arguments: ArgumentsKept = "auto",
+    ) -> SealedArguments:
         """Seal a call before its body runs: its key, and the argument values to store.
 
         Args:
             call: the call, without its result.
             digested: what ``call.digested()`` returned, if that is known already.
+            arguments: which argument values: ``"auto"``, those up to 64 MB that can be encoded;
+                ``"all"``; ``"none"``, digests only, of numbers and texts too.
 
         Raises:
             Indigestible: an argument has no stable identity.
             ReadOnlyError: the cache is read-only.
+            SaveError: ``"all"``, and one cannot be turned into bytes.
         """
         self._refuse_if_read_only()
-        return prepare(call, digested or call.digested(), self.values, self._encoding)
+        return prepare(call, digested or call.digested(), self.values, self._encoding, arguments)
 
     def commit(
         self,
@@ -369,7 +451,7 @@ class Cache(OperationContext):
         self.memory.clear()
         with contextlib.ExitStack() as closing:
             # Last in, first out; each is closed even if another one fails to.
-            for resource in (*reversed(self._resources), self.calls, self.values):
+            for resource in (*reversed(self._resources), self.calls, self.values, self.leases):
                 if isinstance(resource, SupportsClose):
                     closing.callback(resource.close)
 

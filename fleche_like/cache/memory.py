@@ -95,6 +95,10 @@ class MemoryTier:
             return pickle.loads(entry.payload)
         return pickle.loads(entry.payload, buffers=[bytearray(each) for each in entry.buffers])
 
+    def recall(self, key: str) -> Any | Missing:
+        """Return what :meth:`get` would if it need not look for changes first, else ``MISSING``."""
+        return self.get(key) if monotonic() < self._fresh_until else MISSING
+
     def _revalidate(self, now: float) -> None:
         """Forget everything if a stored call has changed or gone since the last look.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias
 
 from fleche_like.cache.abilities import SupportsEncoding
 from fleche_like.calls import Call, DigestedCall, PreparedCall
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
 from fleche_like.storage import ValueStorage
+
+ArgumentsKept: TypeAlias = Literal["auto", "all", "none"]
+"""Which argument values of a call are stored."""
 
 KEPT_BYTES: Final = 1024 * 1024
 """Encoded arguments up to this size wait in memory; larger ones are stored before the body runs."""
@@ -27,7 +30,11 @@ class SealedArguments(PreparedCall):
 
 
 def prepare(
-    call: Call, digested: DigestedCall, values: ValueStorage, encoding: SupportsEncoding | None
+    call: Call,
+    digested: DigestedCall,
+    values: ValueStorage,
+    encoding: SupportsEncoding | None,
+    arguments: ArgumentsKept = "auto",
 ) -> SealedArguments:
     """Seal a call: encode those of its arguments that are to be stored, as they are now.
 
@@ -36,14 +43,21 @@ def prepare(
         digested: its digests.
         values: where values go.
         encoding: the same, if it can encode now and store later; otherwise it stores at once.
+        arguments: which values are stored.
 
-    Scalars are kept in the record itself and digests refer to what is stored already. What
-    cannot be encoded stays a digest: the call can still be cached, only not shown in full.
+    Scalars are kept in the record itself and digests refer to what is stored already. With
+    ``"auto"``, what cannot be encoded or is very large stays a digest: the call can still be
+    cached, only not shown in full. With ``"none"`` everything does.
+
+    Raises:
+        SaveError: ``"all"``, and a value cannot be encoded.
     """
+    if arguments == "none":
+        return SealedArguments(replace(digested, scalars={}, views={}))
     sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
         if not values.contains(key):
-            _keep(value, key, values, encoding, sealed.pending)
+            _keep(value, key, values, encoding, sealed.pending, everything=arguments == "all")
     return sealed
 
 
@@ -59,6 +73,8 @@ def _keep(
     values: ValueStorage,
     encoding: SupportsEncoding | None,
     pending: dict[Digest, bytes],
+    *,
+    everything: bool,
 ) -> None:
     try:
         if encoding is None:
@@ -66,9 +82,11 @@ def _keep(
             return
         parts = encoding.encode(value, key)
     except SaveError:
+        if everything:
+            raise
         return
     size = sum(map(len, parts))
     if size <= KEPT_BYTES:
         pending[key] = b"".join(parts)
-    elif size <= LARGEST_ARGUMENT_BYTES:
+    elif everything or size <= LARGEST_ARGUMENT_BYTES:
         encoding.put_encoded(parts, key)
