@@ -208,9 +208,14 @@ class ReadOnlyError(FlecheError, PermissionError):
 
 
 class DatabaseError(FlecheError, OSError):
-    """The database could not be used. Attributes: ``url`` (without secrets)."""
+    """The database could not be used.
+
+    Attributes: ``url`` (without secrets), ``transient`` (nothing was written, and the same may
+    well succeed when it is tried again: a deadlock, say, or a connection that was lost).
+    """
 
     url: str
+    transient: bool = False
 
 
 class DatabaseDamaged(DatabaseError):

@@ -14,19 +14,20 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import Engine
 from sqlalchemy.sql import ClauseElement
 
 from fleche_like.database import forks, prepare
 from fleche_like.database.driver import Connection, Driver
 from fleche_like.database.pool import Pool
 from fleche_like.database.prepare import Parameters, Prepared, Row
+from fleche_like.database.retries import retrying
 from fleche_like.database.servers import ServerDriver
 from fleche_like.database.sqlite import Durability, SqliteDriver, borrowed
 from fleche_like.database.stream import Stream
 from fleche_like.database.unit import Unit
-from fleche_like.errors import ConfigError, DatabaseError, ReadOnlyError
+from fleche_like.database.urls import file_of, parsed_url, without_secrets
+from fleche_like.errors import DatabaseError, ReadOnlyError
 from fleche_like.support.redact import redact
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ FORK_PATIENCE_S = 5.0
 """How long a fork waits for other threads to finish their transactions."""
 
 T = TypeVar("T")
-
-_leaked: list[Any] = []
 
 
 class Database:
@@ -77,7 +76,7 @@ class Database:
         max_connections: int = 8,
         keep_secrets: bool = False,
     ) -> None:
-        self._parsed = _parsed(url)
+        self._parsed = parsed_url(url)
         self._options: dict[str, Any] = {
             "read_only": read_only,
             "durability": durability,
@@ -86,7 +85,7 @@ class Database:
             "keep_secrets": keep_secrets,
         }
         self.read_only = read_only
-        self.path = _path(self._parsed)
+        self.path = file_of(self._parsed)
         if self.path is not None:
             self._parsed = self._parsed.set(database=str(self.path))
         self.url = redact(self._parsed.render_as_string(hide_password=False))
@@ -101,7 +100,7 @@ class Database:
 
     def _chosen_driver(self, durability: Durability) -> Driver:
         if self.dialect != "sqlite":
-            return ServerDriver(self._parsed, read_only=self.read_only)
+            return ServerDriver(self._parsed, read_only=self.read_only, timeout_s=self._timeout_s)
         return SqliteDriver(
             self.path,
             self.url,
@@ -122,7 +121,7 @@ class Database:
 
     def __reduce__(self) -> tuple[Any, ...]:
         keep = self._options["keep_secrets"]
-        url = self._parsed if keep else _without_secrets(self._parsed)
+        url = self._parsed if keep else without_secrets(self._parsed)
         return _rebuilt, (url.render_as_string(hide_password=False), self._options)
 
     @property
@@ -132,7 +131,7 @@ class Database:
 
     @property
     def driver(self) -> Driver:
-        """What opens connections and knows this kind of database: for this floor alone."""
+        """What knows this kind of database: for this floor alone."""
         return self._driver
 
     @property
@@ -160,6 +159,50 @@ class Database:
                 inner block was caught: all is undone then, and this says so.
         """
         return _Block(self)
+
+    def retrying(self, action: Callable[[], T]) -> T:
+        """Run an action in a transaction, and again if the server undid it.
+
+        Deadlocks, serialization failures and lost connections pass: what two writers did to each
+        other does not concern their callers. Inside an open transaction the action is run just
+        once: whoever began that has to begin again.
+
+        Args:
+            action: does nothing but write and read here, and may be run twice even when the first
+                time was committed (a connection can be lost while it says so).
+
+        Returns:
+            What the action returned the last time.
+
+        Raises:
+            DatabaseError: as :meth:`transaction`; a reason that passes did not for ``timeout_s``.
+        """
+        if self.in_transaction():
+            return action()
+
+        def attempt() -> T:
+            with self.transaction():
+                return action()
+
+        return retrying(attempt, self._timeout_s)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Open a transaction of its own inside an open one, on another connection.
+
+        What it writes stays even if the outer one is undone, and its locks are not held until
+        that ends. Not on SQLite, where there is one writer.
+        """
+        assert self.dialect != "sqlite"
+        thread = get_ident()
+        outer = self._units.pop(thread, None)
+        try:
+            keeps = outer is not None and outer.connection is not None
+            with self._pool.beyond(keeps), self.transaction():
+                yield
+        finally:
+            if outer is not None:
+                self._units[thread] = outer
 
     def after_commit(
         self, call: Callable[[], None], undone: Callable[[], object] | None = None
@@ -190,7 +233,7 @@ class Database:
         # The dict is empty but for open transactions, so that this costs next to nothing.
         unit = self._units and self._units.get(get_ident())
         if unit and unit.connection is not None:
-            rows = self._run(self._driver.all, unit.connection, text, params)
+            rows = self._run_in(unit, self._driver.all, text, params)
             return rows[0] if rows else None
         try:
             connection = self._idle.pop()
@@ -213,9 +256,9 @@ class Database:
     def read(self, prepared: Prepared, params: Parameters = ()) -> list[Row]:
         """Return all rows; sees this thread's uncommitted writes."""
         text, params = _arranged(prepared, params)
-        held = self._held()
-        if held is not None:
-            return self._run(self._driver.all, held, text, params)
+        unit = self._units.get(get_ident())
+        if unit is not None and unit.connection is not None:
+            return self._run_in(unit, self._driver.all, text, params)
         return self._pooled(lambda connection: self._driver.all(connection, text, params))
 
     def stream(self, prepared: Prepared, params: Parameters = ()) -> Iterator[Row]:
@@ -235,22 +278,36 @@ class Database:
             cursor = self._driver.cursor(connection, text, params)
         except self._errors as error:
             lost = self._driver.is_lost(error, connection)
-            self._pool.release_from_stream(connection, lost=lost)
+            self._pool.release_from_stream(connection, usable=False)
             if not lost:
                 raise self._driver.translated(error) from error
             return iter(self.read(Prepared(text), params))
+        except BaseException:
+            self._pool.release_from_stream(connection, usable=False)
+            raise
         return self._streamed(cursor, connection)
 
     def _streamed(self, cursor: Any, connection: Connection) -> Iterator[Row]:
-        def finished(error: Exception | None) -> None:
-            self._pool.release_from_stream(connection, lost=error is not None)
+        def finished(cursor: Any, read_all: bool, error: Exception | None) -> None:
+            usable = self._driver.end_stream(connection, cursor, read_all=read_all)
+            self._pool.release_from_stream(connection, usable=usable and error is None)
 
         stream = Stream(cursor, finished, self._driver)
         self._streams.add(stream)
         return stream
 
-    def write(self, prepared: Prepared, params: Parameters = ()) -> list[Row]:
+    def write(
+        self, prepared: Prepared, params: Parameters = (), *, repeatable: bool = True
+    ) -> list[Row]:
         """Run a statement that writes; in a transaction of its own if none is open.
+
+        Then it is run again if the server undid it for a reason that passes, or if the connection
+        was lost: which it can only stand if running it twice does no harm.
+
+        Args:
+            prepared: the statement.
+            params: its parameters.
+            repeatable: whether running it twice does no harm.
 
         Returns:
             The rows of its ``RETURNING`` clause, if it has one.
@@ -263,8 +320,10 @@ class Database:
         text, params = _arranged(prepared, params)
         unit = self._units.get(get_ident())
         if unit is not None:
-            return self._run(self._driver.all, self._begun(unit), text, params)
-        return self._write_alone(lambda held: self._driver.all(held, text, params))
+            return self._run_in(unit, self._driver.all, text, params)
+        return self._write_alone(
+            lambda held: self._driver.all(held, text, params), repeatable=repeatable
+        )
 
     def insert(self, prepared: Prepared, params: Parameters = ()) -> int | None:
         """Run a statement that inserts at most one row, as :meth:`write` does.
@@ -279,15 +338,14 @@ class Database:
         if unit is None:
             with self.transaction():
                 return self.insert(Prepared(text), params)
-        return self._run(self._driver.insert, self._begun(unit), text, params)
+        return self._run_in(unit, self._driver.insert, text, params)
 
     def write_many(self, prepared: Prepared, rows: Iterable[Parameters]) -> None:
         """Run a writing statement for each row of parameters; all of it commits or nothing."""
         text, arrange = prepared
         arranged = rows if arrange is None else map(arrange, rows)
         with self.transaction():
-            held = self._begun(self._units[get_ident()])
-            self._run(self._driver.many, held, text, arranged)
+            self._run_in(self._units[get_ident()], self._driver.many, text, arranged)
 
     @contextlib.contextmanager
     def sqlalchemy_transaction(self) -> Iterator[sa.Connection]:
@@ -329,17 +387,22 @@ class Database:
     def _begin(self, unit: Unit) -> None:
         self._queue_to_write()
         try:
-            connection = self._pool.acquire()
+            unit.connection = self._beginning()
         except BaseException:
             self._leave_queue()
             raise
+
+    def _beginning(self, *, last: bool = False) -> Connection:
+        connection = self._pool.acquire()
         try:
-            self._run(self._driver.all, connection, self._driver.begin, ())
+            self._driver.all(connection, self._driver.begin, ())
+        except self._errors as error:
+            self._settle(connection, error, last=last)
+            return self._beginning(last=True)
         except BaseException:
             self._pool.discard(connection)
-            self._leave_queue()
             raise
-        unit.connection = connection
+        return connection
 
     def _abandon(self, unit: Unit) -> None:
         """Undo a unit that an interrupt left behind, so that what comes next can commit."""
@@ -368,6 +431,7 @@ class Database:
         return DatabaseError(
             f"the transaction was undone, since a block inside it failed: {doom!r} ({self.url})",
             url=self.url,
+            transient=getattr(doom, "transient", False),
         )
 
     def _finish(self, connection: Connection, *, commit: bool) -> None:
@@ -384,10 +448,14 @@ class Database:
         finally:
             self._leave_queue()
 
-    def _write_alone(self, action: Callable[[Connection], list[Row]]) -> list[Row]:
+    def _write_alone(
+        self, action: Callable[[Connection], list[Row]], *, repeatable: bool
+    ) -> list[Row]:
         self._queue_to_write()
         try:
-            return self._pooled(action, tries=1)
+            if not repeatable:
+                return self._pooled(action, tries=1)
+            return retrying(lambda: self._pooled(action, tries=1), self._timeout_s)
         finally:
             self._leave_queue()
 
@@ -414,7 +482,20 @@ class Database:
         try:
             return action(connection, *args)
         except self._errors as error:
-            raise self._driver.translated(error) from error
+            raise self._driver.translated(error, connection) from error
+
+    def _run_in(self, unit: Unit, action: Callable[..., T], *args: Any) -> T:
+        """Run an action on a unit's connection; where errors undo a transaction, they doom it."""
+        connection = self._begun(unit)
+        try:
+            return self._run(action, connection, *args)
+        except BaseException as error:
+            if self._driver.errors_undo and unit.doom is None:
+                unit.doom = error
+                if not isinstance(error, Exception):
+                    # What nobody waits for any more would be taken for the next answer.
+                    self._driver.close(connection)
+            raise
 
     def _pooled(self, action: Callable[[Connection], list[Row]], *, tries: int = 2) -> list[Row]:
         """Run an action on a pooled connection; once more if that turns out to be lost."""
@@ -435,10 +516,11 @@ class Database:
         lost = self._driver.is_lost(error, connection)
         if lost:
             self._pool.discard(connection)
+            self._pool.close()  # what broke one has broken the others
         else:
             self._pool.release(connection)
         if last or not lost:
-            raise self._driver.translated(error) from error
+            raise self._driver.translated(error, connection) from error
 
     # --- forks ---------------------------------------------------------------------------------
 
@@ -456,7 +538,9 @@ class Database:
         reason = None
         if not self._quiet and self.dialect == "sqlite":
             reason = f"the process was forked in the middle of a transaction on {self.url}"
-        _leaked.extend(unit for unit in self._units.values() if unit.connection is not None)
+        for unit in self._units.values():
+            if unit.connection is not None:
+                self._driver.abandon(unit.connection)
         self._pool.renew(reason)
         self._reset()
 
@@ -515,28 +599,3 @@ def _arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
 
 def _rebuilt(url: str, options: dict[str, Any]) -> Database:
     return Database(url, **options)
-
-
-def _without_secrets(url: URL) -> URL:
-    # Not `set(password=None)`, which means "leave it".
-    secret = [name for name in url.query if redact(f"?{name}=x") != f"?{name}=x"]
-    return url._replace(password=None).difference_update_query(secret)
-
-
-def _parsed(url: str | Path) -> URL:
-    if isinstance(url, Path):  # whatever characters its name is made of
-        return URL.create("sqlite", database=str(url))
-    try:
-        parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, ValueError) as error:
-        raise ConfigError(f"{redact(str(url))} is no database URL: {error}") from error
-    if parsed.get_backend_name() == "sqlite" and parsed.query:
-        raise ConfigError(f"{redact(str(url))}: a SQLite URL is a path and nothing else")
-    return parsed
-
-
-def _path(url: URL) -> Path | None:
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
-        return None
-    return Path(str(url.database)).expanduser().absolute()

@@ -30,6 +30,8 @@ class Driver(Protocol):
     """An open cursor keeps nobody from writing."""
     row_ids: bool
     """An insertion tells the id of its row without being asked to return it."""
+    errors_undo: bool
+    """An error in a transaction undoes the whole of it, or may have done so."""
     errors: tuple[type[Exception], ...]
     """What the DBAPI module raises."""
 
@@ -43,6 +45,9 @@ class Driver(Protocol):
     def close(self, connection: Connection) -> None:
         """Close a connection; never raises errors of the DBAPI module."""
 
+    def abandon(self, connection: Connection) -> None:
+        """In a forked child, let go of a connection of the parent's, which goes on using it."""
+
     def one(self, connection: Connection, text: str, params: Parameters) -> Row | None:
         """Run a statement and return its first row."""
 
@@ -51,6 +56,9 @@ class Driver(Protocol):
 
     def cursor(self, connection: Connection, text: str, params: Parameters) -> Cursor:
         """Run a statement and return a cursor that fetches its rows piece by piece."""
+
+    def end_stream(self, connection: Connection, cursor: Cursor, *, read_all: bool) -> bool:
+        """Close a cursor of :meth:`cursor`; whether its connection can be used again."""
 
     def many(self, connection: Connection, text: str, rows: Iterable[Parameters]) -> list[Row]:
         """Run a statement once for each row of parameters; there are no rows to return."""
@@ -67,8 +75,11 @@ class Driver(Protocol):
     def is_lost(self, error: Exception, connection: Connection, /) -> bool:
         """Whether an error means that the connection is of no more use."""
 
-    def translated(self, error: Exception) -> Exception:
-        """Return the error of this package (or OSError) that says what the driver's says."""
+    def translated(self, error: Exception, connection: Connection = None, /) -> Exception:
+        """Return the error of this package (or OSError) that says what the driver's says.
+
+        Given the connection it came from, one that is lost counts as a reason that passes.
+        """
 
     def engine(self) -> Engine:
         """Return an engine over connections of this driver."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,26 +16,12 @@ from typing import Any, Final
 from fleche_like.database.database import Database
 from fleche_like.database.driver import Connection
 from fleche_like.database.prepare import Parameters
+from fleche_like.database.systems import SYSTEMS
 from fleche_like.errors import ConfigError
 from fleche_like.support.forks import renew_after_fork
 
 _MYSQL: Final = ("mysql", "mariadb")
 _DIALECTS: Final = ("postgresql", *_MYSQL)
-
-_SETTINGS: Final = {
-    # A host that loses power says no goodbye: the server has to ask. Unix sockets ignore these.
-    "postgresql": (
-        "SET tcp_keepalives_idle = 30",
-        "SET tcp_keepalives_interval = 10",
-        "SET tcp_keepalives_count = 3",
-        "SET idle_session_timeout = 0",
-    ),
-    # Holding a lock is no reason to be thrown out for being idle, however long a body runs.
-    "mysql": ("SET SESSION wait_timeout = 31536000",),
-    "mariadb": ("SET SESSION wait_timeout = 31536000",),
-}
-
-_abandoned: list[Connection] = []
 
 
 class AdvisoryLocks:
@@ -83,7 +68,7 @@ class AdvisoryLocks:
         self._name: Callable[[bytes], str | int] = _text if database.dialect in _MYSQL else _number
         self._acquire, self._release = _STATEMENTS[database.dialect]
         self._driver = database.driver
-        self._settings = _SETTINGS[database.dialect]
+        self._settings = SYSTEMS[database.dialect].lock_settings()
         self._connection: Connection | None = None
         self._renew_after_fork()
         renew_after_fork(self)
@@ -184,30 +169,9 @@ class AdvisoryLocks:
     def _renew_after_fork(self) -> None:
         inherited, self._connection = self._connection, None
         if inherited is not None:
-            _abandon(inherited)
+            self._driver.abandon(inherited)
         self._guard = threading.Lock()
         self._held: dict[str, Parameters] = {}
-
-
-def _abandon(connection: Connection) -> None:
-    """Let go of a parent's connection without a word to the server.
-
-    Closing it would end the parent's session. Keeping its socket open would keep the session
-    alive after the parent's death, and with it the locks: so the descriptor becomes another.
-    """
-    _abandoned.append(connection)  # no destructor may run
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        descriptor = connection.fileno() if hasattr(connection, "fileno") else _socket(connection)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        try:
-            os.dup2(nowhere, descriptor, inheritable=False)
-        finally:
-            os.close(nowhere)
-
-
-def _socket(connection: Connection) -> int:
-    """Return the descriptor of a PyMySQL connection, which tells it in no other way."""
-    return int(connection._sock.fileno())
 
 
 def _number(name: bytes) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from fleche_like.database.driver import Connection, Driver
 from fleche_like.errors import DatabaseError
@@ -74,13 +76,30 @@ class Pool:
         with self._lock:
             self._lent -= 1
 
-    def release_from_stream(self, connection: Connection, *, lost: bool) -> None:
+    def release_from_stream(self, connection: Connection, *, usable: bool) -> None:
         """Return a connection of :meth:`acquire_for_stream`, or close it if it is of no use."""
         self._lent_back()
-        if lost:
-            self.discard(connection)
-        else:
+        if usable:
             self.release(connection)
+        else:
+            self.discard(connection)
+
+    @contextlib.contextmanager
+    def beyond(self, keeps: bool) -> Iterator[None]:
+        """Let a thread have another connection while it ``keeps`` one that does not count.
+
+        Else as many threads as there are connections could all wait for one more.
+        """
+        if not keeps:
+            yield
+            return
+        with self._lock:
+            self._lent += 1
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            self._lent_back()
 
     def release(self, connection: Connection) -> None:
         """Return a connection that is in good order."""

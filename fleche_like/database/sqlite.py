@@ -33,6 +33,8 @@ Durability = Literal["process", "power"]
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_abandoned: list[sqlite3.Connection] = []
+
 _READ_ONLY: Final = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
@@ -50,6 +52,7 @@ class SqliteDriver:
 
     begin = "BEGIN IMMEDIATE"
     row_ids = True
+    errors_undo = False
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(
@@ -89,6 +92,9 @@ class SqliteDriver:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
 
+    def abandon(self, connection: sqlite3.Connection) -> None:
+        _abandoned.append(connection)  # closing it would drop locks of the parent's
+
     @staticmethod
     def one(connection: sqlite3.Connection, text: str, params: Parameters) -> Row | None:
         row: Row | None = connection.execute(text, params).fetchone()
@@ -101,6 +107,16 @@ class SqliteDriver:
     @staticmethod
     def cursor(connection: sqlite3.Connection, text: str, params: Parameters) -> sqlite3.Cursor:
         return connection.execute(text, params)
+
+    def end_stream(
+        self,
+        _connection: sqlite3.Connection,
+        cursor: sqlite3.Cursor,
+        *,
+        read_all: bool,  # noqa: ARG002
+    ) -> bool:
+        cursor.close()
+        return True
 
     @staticmethod
     def many(connection: sqlite3.Connection, text: str, rows: Iterable[Parameters]) -> list[Row]:
@@ -120,7 +136,7 @@ class SqliteDriver:
         # A damaged or vanished file: a fresh connection sees what a restored one holds.
         return _code(error) in _DAMAGED or _code(error) == sqlite3.SQLITE_IOERR
 
-    def translated(self, error: Exception) -> Exception:
+    def translated(self, error: Exception, _connection: Any = None, /) -> Exception:
         code, text = _code(error), f"{error} ({self.url})"
         if code in _DAMAGED:
             return DatabaseDamaged(text, url=self.url)

@@ -20,13 +20,13 @@ class Stream(Iterator[Row]):
 
     Args:
         cursor: where the rows come from.
-        finished: called once, when the cursor is closed; its argument is the error, if any,
-            that ended the stream.
+        finished: called once, at the end of the stream; its arguments are the cursor, which it
+            has to close, whether all rows were read, and the error, if any, that ended it.
         driver: knows its errors.
     """
 
     def __init__(
-        self, cursor: Any, finished: Callable[[Exception | None], None], driver: Driver
+        self, cursor: Any, finished: Callable[[Any, bool, Exception | None], None], driver: Driver
     ) -> None:
         self._driver = driver
         self._cursor: Any | None = cursor
@@ -74,11 +74,10 @@ class Stream(Iterator[Row]):
             self._end(error)
             raise self._driver.translated(error) from error
         if count is None or len(rows) < count:
-            self._end(None)
+            self._end(None, read_all=True)
         return rows
 
-    def _end(self, error: Exception | None) -> None:
+    def _end(self, error: Exception | None, *, read_all: bool = False) -> None:
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
-            cursor.close()
-            self._finished(error)
+            self._finished(cursor, read_all, error)

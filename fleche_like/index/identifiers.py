@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from threading import get_ident
 from typing import Any
 
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from fleche_like.calls import DigestedCall, Version
 from fleche_like.database import Database, Prepared
 from fleche_like.index.models import functions, names
-from fleche_like.index.spelling import spell, spell_optional, spell_version
+from fleche_like.index.spelling import Name, spell, spell_optional, spell_version
 from fleche_like.index.upserts import InsertOrIgnore
 
 FUNCTION = ("name", "module", "version", "code")
@@ -30,8 +32,13 @@ class Identifiers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Two servers' transactions that insert two names, each in another order, would wait for
+        # each other. A name that is there too early harms nobody.
+        self._apart: Callable[[], AbstractContextManager[None]] = (
+            contextlib.nullcontext if database.dialect == "sqlite" else database.aside
+        )
         self._functions: dict[FunctionKey, int] = {}
-        self._names: dict[str, int] = {}
+        self._names: dict[Name, int] = {}
         self._pending: dict[tuple[int, int, object], int] = {}
         self._insert_function = InsertOrIgnore(database, functions, FUNCTION, FUNCTION)
         self._insert_name = InsertOrIgnore(database, names, ("name",), ("name",))
@@ -58,25 +65,27 @@ class Identifiers:
             spell_version(call.version),
             call.code or "",
         )
-        number = self._insert_function.run(row)
-        if number is None:
-            number = self._existing(self._find_function, row)
-        self._keep(self._functions, key, number)
+        with self._apart():
+            number = self._insert_function.run(row)
+            if number is None:
+                number = self._existing(self._find_function, row)
+            self._keep(self._functions, key, number)
         return number
 
-    def name(self, name: str) -> int:
+    def name(self, name: Name) -> int:
         """Return the id of a name, inserting it inside the open transaction."""
         found = self._found(self._names, name)
         if found is not None:
             return found
         row = (spell(name),)
-        number = self._insert_name.run(row)
-        if number is None:
-            number = self._existing(self._find_name, row)
-        self._keep(self._names, name, number)
+        with self._apart():
+            number = self._insert_name.run(row)
+            if number is None:
+                number = self._existing(self._find_name, row)
+            self._keep(self._names, name, number)
         return number
 
-    def known_name(self, name: str) -> int | None:
+    def known_name(self, name: Name) -> int | None:
         """Return the id of a name, or ``None`` if nothing stored has it."""
         found = self._found(self._names, name)
         if found is None:
