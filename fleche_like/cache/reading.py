@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from fleche_like.backends import ByteBackend
@@ -22,6 +22,10 @@ class Hits(Protocol):
 
     def find(self, key: Digest) -> tuple[str | None, Buffer | None] | Missing:
         """Return the result's digest and its bytes, each if there is one."""
+        ...
+
+    def find_many(self, keys: Sequence[Digest]) -> Iterable[tuple[str, str | None, Buffer | None]]:
+        """Yield the keys that are stored, each with what :meth:`find` returns."""
         ...
 
 
@@ -55,18 +59,33 @@ def reader_of(values: ValueStorage, calls: CallStorage) -> Reader:
     transaction; the bytes of the result are verified against its digest all the same.
     """
     plain = plain_reader(values, calls)
-    if not (isinstance(values, BackendValueStorage) and isinstance(calls, SupportsHits)):
-        return plain
-    hits = calls.hits_with(values.backend, values.prefix)
+    hits = hits_of(values, calls)
     if hits is None:
         return plain
-    find, decode = hits.find, values.decode
+    find, opened = hits.find, opener_of(values, plain)
 
     def read(key: Digest) -> Any:
         found = find(key)
-        if found is MISSING:
-            return MISSING
-        digest, data = found
+        return MISSING if found is MISSING else opened(key, *found)
+
+    return read
+
+
+def hits_of(values: ValueStorage, calls: CallStorage) -> Hits | None:
+    """Return what reads results and bytes at once, if these storages share a database."""
+    if isinstance(values, BackendValueStorage) and isinstance(calls, SupportsHits):
+        return calls.hits_with(values.backend, values.prefix)
+    return None
+
+
+def opener_of(
+    values: ValueStorage, plain: Reader
+) -> Callable[[Digest, str | None, Buffer | None], Any]:
+    """Return what makes a result of what :class:`Hits` gave; what they cannot goes to ``plain``."""
+    assert isinstance(values, BackendValueStorage)
+    decode = values.decode
+
+    def opened(key: Digest, digest: str | None, data: Buffer | None) -> Any:
         if digest is None or data is None:
             return plain(key)  # no result, or one in a file
         try:
@@ -74,4 +93,4 @@ def reader_of(values: ValueStorage, calls: CallStorage) -> Reader:
         except DamagedEnvelope:
             return plain(key)  # which puts it aside
 
-    return read
+    return opened

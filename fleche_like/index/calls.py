@@ -23,6 +23,7 @@ from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.late import Late
 from fleche_like.index.manifests import Manifests
+from fleche_like.index.many import KeyLists, condition
 from fleche_like.index.models import calls, state
 from fleche_like.index.selecting import Selector
 from fleche_like.index.writing import Stored, Writer
@@ -91,6 +92,12 @@ class SqlCallStorage(CallStorage):
         self._record = self.database.prepare(
             sa.select(calls.c.record).where(calls.c.key == sa.bindparam("key")), ("key",)
         )
+        self._many_records = KeyLists(
+            self.database,
+            lambda names: sa.select(calls.c.key, calls.c.record).where(
+                condition(calls.c.key, self.database.dialect, names)
+            ),
+        )
         self._generation = self.database.prepare(
             sa.select(state.c.value).where(state.c.name == "generation")
         )
@@ -122,6 +129,22 @@ class SqlCallStorage(CallStorage):
         """
         return self._looked_up(key, open_result)
 
+    def lookup_results(
+        self, keys: Sequence[Digest]
+    ) -> dict[Digest, tuple[Digest | None, Scalar | Missing]]:
+        """Return :meth:`lookup_result` of those of many full keys that are stored.
+
+        One statement, where records are in the rows of their calls.
+        """
+        with self._operation_contexts(keys, intent=Intent.READ):
+            pairs = self._records_of(keys) if self._records is not None else self._in_rows(keys)
+            found = {key: data for key, data in pairs if data is not None}
+        opened = ((key, self._opened(key, data, open_result)) for key, data in found.items())
+        return {key: result for key, result in opened if result is not MISSING}
+
+    def _in_rows(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
+        return ((Digest(key), data) for key, data in self._many_records.read(keys))
+
     def hits_with(self, values: ByteBackend, container: str) -> Hits | None:
         """Return what reads results together with their bytes, if that takes one statement.
 
@@ -139,8 +162,9 @@ class SqlCallStorage(CallStorage):
     def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
         with self._operation_context(key, intent=Intent.READ):
             data = self._data(key)
-        if data is None:
-            return MISSING
+        return MISSING if data is None else self._opened(key, data, read)
+
+    def _opened(self, key: Digest, data: bytes, read: Callable[[bytes, Digest], T]) -> T | Missing:
         try:
             return read(data, key)
         except DamagedEnvelope as damage:
@@ -372,7 +396,16 @@ class _NoValues:
 
 _NO_VALUES: Final = _NoValues()
 _REBUILT: Final = frozenset(
-    {"_keys", "_writer", "_manifests", "_selector", "_record", "_generation", "_late"}
+    {
+        "_keys",
+        "_writer",
+        "_manifests",
+        "_selector",
+        "_record",
+        "_many_records",
+        "_generation",
+        "_late",
+    }
 )
 
 

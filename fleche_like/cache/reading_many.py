@@ -1,0 +1,121 @@
+"""How a cache reads the results of many calls at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from fleche_like.backends import SupportsBatch
+from fleche_like.cache.abilities import lookup_of, result_lookup_of
+from fleche_like.cache.reading import Hits, hits_of, opener_of, plain_reader
+from fleche_like.calls import Scalar
+from fleche_like.errors import CodecError, DamagedEnvelope
+from fleche_like.hashing import Digest
+from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
+from fleche_like.storage.layout import path
+from fleche_like.support.sentinel import MISSING, Missing
+
+logger = logging.getLogger(__name__)
+
+Found: TypeAlias = tuple[Digest | None, Scalar | Missing]
+"""The digest of a call's result, or its value if that is a scalar."""
+
+ManyReader: TypeAlias = Callable[[Sequence[Digest]], dict[Digest, Any]]
+"""From keys to the results of those that are stored and can be decoded here."""
+
+
+@runtime_checkable
+class SupportsManyResults(Protocol):
+    """Finding the results of many calls in one step."""
+
+    def lookup_results(self, keys: Sequence[Digest]) -> Mapping[Digest, Found]:
+        """Return of the keys that are stored what a hit needs."""
+        ...
+
+
+def many_reader_of(values: ValueStorage, calls: CallStorage) -> ManyReader:
+    """Return the fastest reader of many results.
+
+    Where values and calls share a database, that is one statement. Elsewhere one statement finds
+    the calls, if their storage can do that, and their values come together, if their backend can.
+    """
+    hits = hits_of(values, calls)
+    return _Apart(values, calls) if hits is None else _Together(values, calls, hits)
+
+
+class _Together:
+    """Reads results whose bytes the same statement finds."""
+
+    def __init__(self, values: ValueStorage, calls: CallStorage, hits: Hits) -> None:
+        self._hits = hits
+        self._opened = opener_of(values, plain_reader(values, calls))
+
+    def __call__(self, keys: Sequence[Digest]) -> dict[Digest, Any]:
+        opened, results = self._opened, {}
+        for text, digest, data in self._hits.find_many(keys):
+            key = Digest(text)
+            try:
+                results[key] = opened(key, digest, data)
+            except CodecError as problem:
+                _leave_out(key, problem)
+        return _present(results)
+
+
+class _Apart:
+    """Reads results whose bytes are in another place than their calls."""
+
+    def __init__(self, values: ValueStorage, calls: CallStorage) -> None:
+        self._find = _finder_of(calls)
+        self._load = lookup_of(values)
+        able = isinstance(values, BackendValueStorage) and isinstance(values.backend, SupportsBatch)
+        self._values = values if able and isinstance(values, BackendValueStorage) else None
+
+    def __call__(self, keys: Sequence[Digest]) -> dict[Digest, Any]:
+        found = self._find(keys)
+        data = self._bytes_of([d for d, scalar in found.values() if scalar is MISSING and d])
+        results = {}
+        for key, (digest, scalar) in found.items():
+            try:
+                results[key] = scalar if digest is None else self._opened(digest, scalar, data)
+            except CodecError as problem:
+                _leave_out(key, problem)
+        return _present(results)
+
+    def _bytes_of(self, digests: Sequence[Digest]) -> dict[str, bytes]:
+        if self._values is None or not digests:
+            return {}
+        backend, prefix = self._values.backend, self._values.prefix
+        assert isinstance(backend, SupportsBatch)
+        return dict(backend.get_many([path(prefix, digest) for digest in dict.fromkeys(digests)]))
+
+    def _opened(self, digest: Digest, scalar: Scalar | Missing, data: Mapping[str, bytes]) -> Any:
+        if scalar is not MISSING:
+            return scalar
+        found = data.get(path(self._values.prefix, digest)) if self._values else None
+        if found is None or self._values is None:
+            return self._load(digest)
+        try:
+            return self._values.decode(found, digest)
+        except DamagedEnvelope:
+            return self._load(digest)  # which puts it aside
+
+
+def _finder_of(calls: CallStorage) -> Callable[[Sequence[Digest]], Mapping[Digest, Found]]:
+    if isinstance(calls, SupportsManyResults):
+        return calls.lookup_results
+    lookup = result_lookup_of(calls)
+
+    def one_by_one(keys: Sequence[Digest]) -> dict[Digest, Found]:
+        return _present({key: lookup(key) for key in keys})
+
+    return one_by_one
+
+
+def _present(results: dict[Digest, Any]) -> dict[Digest, Any]:
+    return {key: result for key, result in results.items() if result is not MISSING}
+
+
+def _leave_out(key: Digest, problem: CodecError) -> None:
+    # Whoever asks for this one alone is told why.
+    logger.debug("result of call %s cannot be decoded here: %s", key, problem)
