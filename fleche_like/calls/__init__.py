@@ -23,6 +23,7 @@ from fleche_like.calls.key import KeyMaker, Version, call_key, key_maker
 from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.operands import Comparator, Constant, Operand
+from fleche_like.calls.parts import Part, Parts, Path, all_parts
 from fleche_like.calls.scalars import Scalar, instant_us, is_scalar, scalar_view
 from fleche_like.calls.selection import Selection, SupportsSelection, select_from
 from fleche_like.calls.template import QueryCall
@@ -48,6 +49,9 @@ __all__ = [
     "Operand",
     "Or",
     "Ordering",
+    "Part",
+    "Parts",
+    "Path",
     "Prefix",
     "PreparedCall",
     "QueryCall",
@@ -56,6 +60,7 @@ __all__ = [
     "Selection",
     "SupportsSelection",
     "Version",
+    "all_parts",
     "arg",
     "call_key",
     "digest_arguments",

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fleche_like.calls.display import shown_call, shown_digest, shown_value
 from fleche_like.calls.key import Version, key_maker
 from fleche_like.calls.metadata import freeze
+from fleche_like.calls.parts import Parts, parts_of
 from fleche_like.calls.scalars import Scalar, is_scalar, scalar_view
 from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, digest, value_digest
@@ -76,15 +77,19 @@ class Call:
         """
         if digests is None:
             digests = digest_arguments(self.arguments)
-        scalars, views = _comparable(self.arguments)
+        scalars: dict[str, Scalar] = {}
+        views: dict[str, Scalar] = {}
+        parts: dict[str, Parts] = {}
+        for name, value in self.arguments.items():
+            _look_at(name, value, scalars, views, parts)
         result = None
         if self.result is not MISSING:
             result = _digest_of(self.result, "result")
-            _compare(RESULT, self.result, scalars, views)
+            _look_at(RESULT, self.result, scalars, views, parts)
         metadata = freeze(self.metadata)
         return DigestedCall(
             self.name, digests, self.module, self.version, self.code, result, metadata,
-            scalars, views,
+            scalars, views, parts,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -107,6 +112,7 @@ class DigestedCall:
             ``"return"``. They follow from the digests, so they do not count in comparisons.
         views: scalars that *compare* like those arguments (or result) that are not scalars
             themselves: ``np.float64(0.1)`` has the view ``0.1``. Never a substitute for the value.
+        parts: what is inside those that are neither, as far as it is kept.
     """
 
     name: str
@@ -118,6 +124,7 @@ class DigestedCall:
     metadata: dict[str, Any] = field(default_factory=dict)
     scalars: Mapping[str, Scalar] = field(default_factory=dict, compare=False)
     views: Mapping[str, Scalar] = field(default_factory=dict, compare=False)
+    parts: Mapping[str, Parts] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         _refuse_reserved(self.arguments)
@@ -147,15 +154,15 @@ class DigestedCall:
         Raises:
             Indigestible: the result has no stable identity.
         """
-        scalars, views = dict(self.scalars), dict(self.views)
-        for known in (scalars, views):
+        scalars, views, parts = dict(self.scalars), dict(self.views), dict(self.parts)
+        for known in (scalars, views, parts):
             known.pop(RESULT, None)
-        _compare(RESULT, result, scalars, views)
+        _look_at(RESULT, result, scalars, views, parts)
         finished = DigestedCall(
             self.name, self.arguments, self.module, self.version, self.code,
             value_digest(result, "result"),
             self.metadata if metadata is None else freeze(metadata),
-            scalars, views,
+            scalars, views, parts,
         )  # fmt: skip
         finished.key = self.key
         return finished
@@ -205,16 +212,14 @@ def _digest_of(value: Any, path: str = "value") -> Digest:
     return digest(value, path) if type(value) is Digest else value_digest(value, path)
 
 
-def _comparable(arguments: Mapping[str, Any]) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
-    scalars: dict[str, Scalar] = {}
-    views: dict[str, Scalar] = {}
-    for name, value in arguments.items():
-        _compare(name, value, scalars, views)
-    return scalars, views
-
-
-def _compare(name: str, value: Any, scalars: dict[str, Scalar], views: dict[str, Scalar]) -> None:
-    """File a value under scalars or under views, if it is comparable."""
+def _look_at(
+    name: str,
+    value: Any,
+    scalars: dict[str, Scalar],
+    views: dict[str, Scalar],
+    parts: dict[str, Parts],
+) -> None:
+    """File a value under scalars or views, or what is inside it under parts."""
     if is_scalar(value):
         scalars[name] = value
     # A Digest is text only in form: it stands for a value that is not at hand.
@@ -222,6 +227,8 @@ def _compare(name: str, value: Any, scalars: dict[str, Scalar], views: dict[str,
         view = scalar_view(value)
         if view is not MISSING:
             views[name] = view
+        elif (inside := parts_of(value)) is not MISSING:
+            parts[name] = inside
 
 
 def _refuse_reserved(arguments: Mapping[str, Any]) -> None:

@@ -14,13 +14,15 @@ What they mean, in Python and in SQL alike:
   are aware, by their own clock if both are naive, and not with each other.
 * Values compare through their views: ``np.float64(0.1)`` as ``0.1``.
 * A field with a path, as ``arg("cfg")["optimizer"]["lr"]``, looks into dicts, lists and tuples, by
-  keys of exact type. Only this loads values; one that was evicted is absent.
+  keys of exact type, and into dataclasses and attrs classes by field. What is inside small
+  containers is known (see :mod:`~fleche_like.calls.parts`); only to look into others are values
+  loaded, and one that was evicted is absent then.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
 
@@ -29,9 +31,10 @@ from fleche_like.calls.display import shown_value
 from fleche_like.calls.lazy import LazyCall
 from fleche_like.calls.metadata import escape
 from fleche_like.calls.operands import Comparator, Constant, Operand, compares, equals
+from fleche_like.calls.parts import Part, item_of, part_at
 from fleche_like.errors import QueryError
-from fleche_like.hashing import Digest
-from fleche_like.support.sentinel import MISSING
+from fleche_like.hashing import Digest, value_digest
+from fleche_like.support.sentinel import MISSING, Missing
 
 FieldKind: TypeAlias = Literal["arg", "meta", "result"]
 
@@ -292,12 +295,38 @@ def _read(call: LazyCall, name: str, path: tuple[str | int, ...]) -> Operand | N
 def _read_part(
     call: LazyCall, name: str, sealed: Digest, path: tuple[str | int, ...]
 ) -> Operand | None:
-    if name in call.digested.scalars:
+    known = call.digested
+    if name in known.scalars or name in known.views:
         return None
+    if name in known.parts:
+        part = part_at(known.parts[name], path)
+        if part is None:
+            return None
+        if part.known:
+            return _known(part, lambda: _loaded_digest(call, sealed, path))
+    value = _load_part(call, sealed, path)
+    return None if value is MISSING else Operand.of(value)
+
+
+def _known(part: Part, load: Callable[[], Digest | Missing]) -> Operand:
+    if part.digest is not None:
+        return Operand(part.scalar, part.digest, composite=part.scalar is MISSING)
+    scalar = part.scalar
+    if scalar is MISSING:
+        return Operand(scalar, load, composite=True)
+    return Operand(scalar, lambda: value_digest(scalar))
+
+
+def _loaded_digest(call: LazyCall, sealed: Digest, path: tuple[str | int, ...]) -> Digest | Missing:
+    value = _load_part(call, sealed, path)
+    return MISSING if value is MISSING else value_digest(value)
+
+
+def _load_part(call: LazyCall, sealed: Digest, path: tuple[str | int, ...]) -> Any:
     value = _load(call, sealed)
     for item in path:
-        value = _load(call, _item(value, item))
-    return None if value is MISSING else Operand.of(value)
+        value = _load(call, item_of(value, item))
+    return value
 
 
 def _load(call: LazyCall, value: Any) -> Any:
@@ -307,13 +336,3 @@ def _load(call: LazyCall, value: Any) -> Any:
         return call.loader.load_value(value)
     except KeyError:
         return MISSING
-
-
-def _item(value: Any, item: str | int) -> Any:
-    if isinstance(value, Mapping):
-        # dict look-up takes 1, 1.0 and True for one key; a path means the exact one.
-        same = (key for key in value if type(key) is type(item) and key == item)
-        return next((value[key] for key in same), MISSING)
-    if isinstance(value, list | tuple) and isinstance(item, int) and item < len(value):
-        return value[item]
-    return MISSING

@@ -69,11 +69,13 @@ class Operand:
 
     Args:
         scalar: the value's view; ``MISSING`` if it has none.
-        sealed: the value's digest, or what computes it.
+        sealed: the value's digest, or what computes it; ``MISSING`` if the value is gone.
+        composite: whether it is known to be no scalar, so that no scalar equals it.
     """
 
     scalar: Scalar | Missing
-    sealed: Digest | Callable[[], Digest]
+    sealed: Digest | Callable[[], Digest | Missing]
+    composite: bool = False
 
     @classmethod
     def of(cls, value: Any) -> Operand:
@@ -83,9 +85,10 @@ class Operand:
     def has(self, pattern: Digest) -> bool:
         """Return whether the value's digest begins with ``pattern``."""
         try:
-            return fits(pattern, self.sealed if isinstance(self.sealed, Digest) else self.sealed())
+            sealed = self.sealed if isinstance(self.sealed, Digest) else self.sealed()
         except Indigestible:
             return False
+        return sealed is not MISSING and fits(pattern, sealed)
 
 
 def scalar_class(value: Scalar) -> ScalarClass:
@@ -107,6 +110,8 @@ def comparable_form(value: Scalar) -> Any:
 def equals(operand: Operand, constant: Constant) -> bool:
     """Return whether ``==`` holds."""
     mine, other = operand.scalar, constant.scalar
+    if operand.composite and other is not MISSING:
+        return False
     if mine is MISSING or other is MISSING:
         # NaN has a digest like any value, yet as a number it equals nothing.
         return not is_nan(other) and operand.has(constant.digest)

@@ -7,10 +7,12 @@ A record is compact JSON in UTF-8 (lone surrogates as three bytes each)::
 
 A value is a scalar as JSON; or ``{"$": digest}``; or both with a view as ``{"$": digest, "~":
 scalar}``, or with a scalar whose digest cannot surely be computed again as ``{"$": digest, "=":
-scalar}``. Of other scalars the digest is left out and computed again. What JSON cannot say exactly
-is an object with a tag (see :mod:`~fleche_like.calls.leaves`). Metadata is JSON as it is, with
-each datetime as ``{"": its tag's text, or its object}``. Where anything else is no JSON, or has an
-empty name itself, metadata is a list of one item, in which each object ``o`` is ``{"m": o}``.
+scalar}``; or a digest with what is inside, as ``{"$": digest, "p": sketch, "n": [digest, ...]}``
+(see :mod:`~fleche_like.calls.parts`). Of other scalars the digest is left out and computed again.
+What JSON cannot say exactly is an object with a tag (see :mod:`~fleche_like.calls.leaves`).
+Metadata is JSON as it is, with each datetime as ``{"": its tag's text, or its object}``. Where
+anything else is no JSON, or has an empty name itself, metadata is a list of one item, in which
+each object ``o`` is ``{"m": o}``.
 
 The key is no part of a record: it is what the record is stored under.
 """
@@ -27,6 +29,7 @@ from typing import Any, Final, TypeAlias
 from fleche_like.calls.call import RESULT, DigestedCall
 from fleche_like.calls.leaves import CONTAINERS, Json, from_json, names_a_zone, to_json
 from fleche_like.calls.metadata import freeze
+from fleche_like.calls.parts import Parts, parts_from_json, parts_to_json
 from fleche_like.calls.scalars import Scalar
 from fleche_like.errors import DamagedEnvelope
 from fleche_like.hashing import Digest, digest
@@ -119,7 +122,7 @@ def decode_result(payload: Buffer, key: Digest) -> tuple[Digest | None, Scalar |
             item = fields[-1]
             if type(item) not in CONTAINERS:
                 return None, item
-            if item.keys() == {"$"}:
+            if "$" in item and "=" not in item:
                 return _digest(item["$"]), MISSING
     except _DAMAGE:
         pass  # the plain way says what is wrong
@@ -145,6 +148,8 @@ def _value(name: str, known: Digest, call: DigestedCall) -> Json:
         return to_json(scalar)
     if name in call.views:
         return {"$": known, "~": to_json(call.views[name])}
+    if name in call.parts:
+        return {"$": known, **parts_to_json(call.parts[name])}
     return {"$": known}
 
 
@@ -155,24 +160,33 @@ def _call(fields: Json, *, with_moments: bool) -> DigestedCall:
     _check_identity(name, module, version)
     scalars: dict[str, Scalar] = {}
     views: dict[str, Scalar] = {}
-    arguments = {one: _read(one, item, scalars, views) for one, item in items.items()}
-    result = _read(RESULT, results[0], scalars, views) if results else None
+    parts: dict[str, Parts] = {}
+    arguments = {one: _read(one, item, scalars, views, parts) for one, item in items.items()}
+    result = _read(RESULT, results[0], scalars, views, parts) if results else None
     if type(metadata) is not dict:
         metadata = _unfolded(metadata)
     elif with_moments:
         metadata = _revived(metadata)
     return DigestedCall(
         name, arguments, module, version, None if code is None else _digest(code), result,
-        metadata, scalars, views,
+        metadata, scalars, views, parts,
     )  # fmt: skip
 
 
-def _read(name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Scalar]) -> Digest:
+def _read(
+    name: str,
+    item: Json,
+    scalars: dict[str, Scalar],
+    views: dict[str, Scalar],
+    parts: dict[str, Parts],
+) -> Digest:
     if type(item) not in CONTAINERS:
         scalars[name] = item
         return digest(item)
     if "$" in item:
-        return _read_digest(name, item, scalars, views)
+        if len(item) > 1:
+            _read_beside(name, item, scalars, views, parts)
+        return _digest(item["$"])
     scalar = from_json(item)
     if scalar is MISSING:
         raise ValueError("a scalar without digest has a zone that is unknown here")
@@ -180,14 +194,20 @@ def _read(name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Sc
     return digest(scalar)
 
 
-def _read_digest(
-    name: str, item: Json, scalars: dict[str, Scalar], views: dict[str, Scalar]
-) -> Digest:
+def _read_beside(
+    name: str,
+    item: Json,
+    scalars: dict[str, Scalar],
+    views: dict[str, Scalar],
+    parts: dict[str, Parts],
+) -> None:
     for tag, found in (("=", scalars), ("~", views)):
         scalar = from_json(item[tag]) if tag in item else MISSING
         if scalar is not MISSING:
             found[name] = scalar
-    return _digest(item["$"])
+    inside = parts_from_json(item)
+    if inside is not MISSING:
+        parts[name] = inside
 
 
 def _digest(item: Json) -> Digest:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
@@ -19,7 +19,6 @@ from fleche_like.calls import (
     Prefix,
     QueryCall,
     Scalar,
-    scalar_view,
 )
 from fleche_like.hashing import Digest
 from fleche_like.index.identifiers import Identifiers
@@ -39,14 +38,25 @@ from fleche_like.index.scalars import (
     is_none,
     is_untyped,
 )
-from fleche_like.index.spelling import ESCAPE, spell, spell_optional, spell_version
-from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, UNTYPED, after, typed
+from fleche_like.index.spelling import ESCAPE, OF_PARTS, Name, spell, spell_optional, spell_version
+from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, OTHER, after, typed
 from fleche_like.support.sentinel import MISSING
 
 MOST_CONSTANTS: Final = 400
 """Constants in one selection; more would meet the depth SQLite allows, and Python takes over."""
 
+MOST_JOINED: Final = 16
+"""Fields that may begin a search; SQLite joins no more than 64 tables."""
+
 TABLES: Final[Mapping[str, sa.Table]] = {"arg": arguments, "meta": call_metadata}
+
+Place: TypeAlias = tuple[str, Name]
+"""The table that has the rows of a field, and the name they have there."""
+
+
+def place_of(field: Field) -> Place:
+    """Return where the rows of a field are; for a result without a path that is ``calls``."""
+    return ("arg", (field.name, field.path)) if field.path else (field.kind, field.name)
 
 
 class Where:
@@ -58,18 +68,25 @@ class Where:
             it: a plan can start from any of them.
         within: the one column that orders a field, where all calls have it in one class.
         exact: whether the conditions say it all; else Python looks at each call found.
+        must: where this holds, Python need not look.
+        drivers: selects of the ids that one condition by itself leaves, each along an index.
     """
 
-    def __init__(self, ids: Identifiers) -> None:
+    def __init__(self, ids: Identifiers, is_any: Callable[[Any], bool]) -> None:
         self._ids = ids
+        self._is_any = is_any
         self.conditions: list[Condition] = []
-        self.joined: dict[tuple[str, str], Columns] = {}
-        self.within: dict[tuple[str, str], str] = {}
+        self.must: list[Condition] = []
+        self.drivers: list[Any] = []
+        self.joined: dict[Place, Columns] = {}
+        self.within: dict[Place, str] = {}
         self.exact = True
+        self._unknown: dict[Place, Condition | None] = {}
 
     def add(self, bounds: Bounds) -> None:
         """Ask for a condition."""
         self.conditions.append(bounds.may)
+        self.must.append(bounds.must)
         self.exact = self.exact and bounds.exact
 
     # --- templates -----------------------------------------------------------------------------
@@ -81,10 +98,12 @@ class Where:
         if identity:
             found = sa.select(functions.c.id).where(*identity)
             self.add(exactly(calls.c.function.in_(found)))
+            driver = sa.select(calls.c.id).where(calls.c.function.in_(found), is_derived())
+            self.drivers.append(driver)
         if template.result is not None:
             self.add(exactly(has_digest(calls.c.result, template.result)))
         for name, pattern in (template.arguments or {}).items():
-            self._join("arg", name, _argument((given.arguments or {})[name], pattern))
+            self._join("arg", name, _argument(pattern))
         for name, leaf in (template.metadata or {}).items():
             self._add_leaf(name, leaf)
 
@@ -100,7 +119,8 @@ class Where:
         inner = self._ids.beginning(f"{name}.") if spell(name) == name else []
         sure = [number for number, _ in inner] + ([] if leaf is None else [leaf])
         # Names that are spelled by digest may lie inside anything.
-        doubtful = [number for number, _ in self._ids.beginning(ESCAPE)]
+        escaped = self._ids.beginning(ESCAPE)
+        doubtful = [number for number, name in escaped if not name.startswith(OF_PARTS)]
         must = _under(call_metadata, call_metadata.c.name.in_(sure))
         if not doubtful:
             return exactly(must)
@@ -114,41 +134,88 @@ class Where:
             for part in expression.parts:
                 self.add_expression(part)
             return
-        self._note_class(expression)
-        if (field := _searchable(expression)) is not None:
-            self._join(field.kind, field.name, lambda columns: _atom(columns, expression))
-        else:
+        field = _searchable(expression)
+        if field is None or not self.is_known(field):
             self.add(self._bounds(expression))
+            return
+        self._note_class(field, expression)
+        if field.kind == "result" and not field.path:
+            self.add(self._bounds(expression))
+        else:
+            has_digests = not field.path
+            self._join(*place_of(field), lambda columns: _atom(columns, expression, has_digests))
 
-    def _note_class(self, expression: Expression) -> None:
+    def _note_class(self, field: Field, expression: Expression) -> None:
         """Note that a range leaves one class of scalars: only there a ``<`` can hold."""
-        if isinstance(expression, Comparison) and expression.comparator not in {"==", "!="}:
-            scalar, field = expression.constant.scalar, expression.field
-            if scalar is MISSING or scalar is None or isinstance(scalar, bool) or field.path:
+        if isinstance(expression, Comparison) and expression.comparator != "==":
+            scalar = expression.constant.scalar
+            if scalar is MISSING or scalar is None or isinstance(scalar, bool):
                 return
             number = isinstance(scalar, int | float)
-            self.within[field.kind, field.name] = "num" if number else "text"
+            self.within[place_of(field)] = "num" if number else "text"
 
-    def _join(self, kind: str, name: str, condition: Any) -> None:
+    def is_known(self, field: Field) -> bool:
+        """Whether the rows tell all about a field, for all calls that may be selected."""
+        return not field.path or self._unknown_parts(field) is None
+
+    def _unknown_parts(self, field: Field) -> Condition | None:
+        """Return where only loading tells what is at a path; ``None`` if that is nowhere."""
+        place = place_of(field)
+        if place not in self._unknown:
+            found, statements = self._where_unknown(field)
+            if any(map(self._is_any, statements)):
+                self._unknown[place] = found
+            else:
+                # Of those that come from now on nothing is claimed.
+                self._unknown[place] = None
+                self.add(exactly(sa.not_(found)))
+        return self._unknown[place]
+
+    def _where_unknown(self, field: Field) -> tuple[Condition, list[Any]]:
+        """Return where a value on the way to a part was not looked into, and what finds such."""
+        steps = [(field.name, field.path[:end]) for end in range(1, len(field.path) + 1)]
+        ways: list[Name] = [*steps] if field.kind == "result" else [field.name, *steps]
+        numbers = [number for way in ways if (number := self._ids.known_name(way)) is not None]
+        found = sa.select(arguments.c.call).where(
+            arguments.c.name.in_(numbers), *_is_unknown(arguments.c)
+        )
+        if field.kind != "result":
+            return calls.c.id.in_(found), [found]
+        own = sa.and_(is_derived(), *_is_unknown(calls.c))
+        return sa.or_(calls.c.id.in_(found), own), [found, sa.select(calls.c.id).where(own)]
+
+    def _join(self, kind: str, name: Name, condition: Any) -> None:
         """Ask for a row about a field, from which the search may start."""
         number = self._ids.known_name(name)
         if number is None:
             self.add(NOTHING)
             return
         columns = self.joined.get((kind, name))
+        if columns is None and len(self.joined) >= MOST_JOINED:
+            self._add_row(TABLES[kind], number, condition)
+            return
         if columns is None:
             columns = self.joined[kind, name] = TABLES[kind].alias().c
             self.add(exactly(sa.and_(columns.call == calls.c.id, columns.name == number)))
-        self.add(condition(columns))
+        bounds = condition(columns)
+        self.drivers.append(sa.select(columns.call).where(columns.name == number, bounds.may))
+        self.add(bounds)
+
+    def _add_row(self, table: sa.Table, number: int, condition: Any) -> None:
+        """Ask for a row about a field, where there are too many to join."""
+        if len(self.conditions) > MOST_CONSTANTS:
+            self.add(at_most(sa.true()))
+            return
+        row = condition(table.c)
+        may = _under(table, table.c.name == number, row.may)
+        must = may if row.exact else _under(table, table.c.name == number, row.must)
+        self.add(Bounds(must, may))
 
     def _bounds(self, expression: Expression) -> Bounds:
         if _weight(expression) > MOST_CONSTANTS:
             return at_most(sa.true())
         if isinstance(expression, Not):
-            part = self._bounds(expression.part)
-            if part.exact:
-                return exactly(sa.not_(part.may))
-            return Bounds(sa.not_(part.may), sa.not_(part.must))
+            return _negated(self._bounds(expression.part))
         if isinstance(expression, Or):
             return either(*map(self._bounds, expression.parts))
         if isinstance(expression, And):
@@ -159,19 +226,25 @@ class Where:
         field = _field(expression)
         if field is None:
             return at_most(sa.true())
-        if field.path:
-            return Bounds(sa.false(), self._present(field))
+        found = self._row_atom(field, expression)
+        unknown = self._unknown_parts(field) if field.path else None
+        if unknown is None:
+            return found
+        return Bounds(sa.and_(found.must, sa.not_(unknown)), sa.or_(found.may, unknown))
+
+    def _row_atom(self, field: Field, expression: Expression) -> Bounds:
+        """Return where an atom holds for what the rows tell."""
         if isinstance(expression, Comparison) and expression.comparator == "!=":
             equal = Comparison(field, "==", expression.constant)
-            present = exactly(self._present(field))
-            return _all(present, self._bounds(Not(equal)))
-        if field.kind == "result":
+            return _all(exactly(self._present(field)), _negated(self._row_atom(field, equal)))
+        kind, name = place_of(field)
+        if kind == "result":
             return _atom(calls.c, expression)
-        number = self._ids.known_name(field.name)
+        number = self._ids.known_name(name)
         if number is None:
             return NOTHING
-        table = TABLES[field.kind]
-        row = _atom(table.c, expression)
+        table = TABLES[kind]
+        row = _atom(table.c, expression, not field.path)
         may = _under(table, table.c.name == number, row.may)
         return (
             exactly(may)
@@ -180,38 +253,40 @@ class Where:
         )
 
     def _present(self, field: Field) -> Condition:
-        if field.kind == "result":
+        kind, name = place_of(field)
+        if kind == "result":
             return calls.c.result.isnot(None)
-        number = self._ids.known_name(field.name)
+        number = self._ids.known_name(name)
         if number is None:
             return sa.false()
-        return _under(TABLES[field.kind], TABLES[field.kind].c.name == number)
+        return _under(TABLES[kind], TABLES[kind].c.name == number)
 
 
-def _atom(columns: Columns, expression: Expression) -> Bounds:
+def _atom(columns: Columns, expression: Expression, has_digests: bool = True) -> Bounds:
     """Return where a comparison other than ``!=``, a membership or a prefix holds for a row."""
     if isinstance(expression, Prefix):
         return begins_with(columns, expression.prefix)
     if isinstance(expression, Membership):
-        return either(*(_equal(columns, constant) for constant in expression.constants))
+        constants = expression.constants
+        return either(*(_equal(columns, constant, has_digests) for constant in constants))
     assert isinstance(expression, Comparison)
     if expression.comparator == "==":
-        return _equal(columns, expression.constant)
+        return _equal(columns, expression.constant, has_digests)
     return compared(columns, expression.comparator, expression.constant)
 
 
-def _equal(columns: Columns, constant: Constant) -> Bounds:
+def _equal(columns: Columns, constant: Constant, has_digests: bool) -> Bounds:
     scalar = constant.scalar
     by_value = compared(columns, "==", constant)
     if scalar is not MISSING and scalar != scalar:  # noqa: PLR0124  NaN equals nothing
         return NOTHING
     if columns is calls.c:
         return either(by_value, exactly(_by_digest(columns, calls.c.result, constant)))
-    if "value" in columns:
+    if has_digests and "value" in columns:
         return either(by_value, exactly(_by_digest(columns, columns.value, constant)))
     if scalar is None:
         return exactly(is_none(columns))
-    # Metadata has no digests: one that is given is compared in Python.
+    # Metadata has no digests, and parts rarely: one that is given is compared in Python.
     return at_most(columns.kind.isnot(None)) if scalar is MISSING else by_value
 
 
@@ -219,36 +294,16 @@ def _by_digest(columns: Columns, column: Any, constant: Constant) -> Condition:
     if constant.scalar is MISSING:
         if columns is calls.c:
             return sa.and_(has_digest(column, constant.digest), is_derived())
-        return _matching(columns, column, constant.digest, constant.digest).may
+        return has_digest(column, constant.digest)
     # A scalar meets other scalars by value; by digest only what nobody can compare with it.
     found = sa.and_(has_digest(column, constant.digest), is_untyped(columns))
     return sa.and_(found, is_derived()) if columns is calls.c else found
 
 
-def _argument(value: Any, pattern: Digest | None) -> Any:
-    return lambda columns: (
-        exactly(sa.true()) if pattern is None else _matching(columns, columns.value, value, pattern)
+def _argument(pattern: Digest | None) -> Any:
+    return lambda columns: exactly(
+        sa.true() if pattern is None else has_digest(columns.value, pattern)
     )
-
-
-def _matching(columns: Columns, column: Any, value: Any, pattern: Digest) -> Bounds:
-    """Return where an argument's digest begins with ``pattern``, which is that of ``value``.
-
-    Digests of arguments are indexed only where there is no scalar. A scalar that is given is
-    searched by value; if a digest is given, all the scalars of that name are looked at.
-    """
-    found = has_digest(column, pattern)
-    scalar = MISSING if isinstance(value, Digest) else scalar_view(value)
-    _, num, text = UNTYPED if scalar is MISSING else typed(scalar)
-    places = [sa.and_(columns.num.is_(None), columns.text.is_(None))]
-    if isinstance(value, Digest):
-        places += [columns.num.isnot(None), columns.text.isnot(None)]
-    if num is not None:
-        places.append(columns.num == num)
-    if text is not None:
-        places.append(columns.text == text)
-    # No shorter form: each branch has an index of its own.
-    return exactly(sa.or_(*(sa.and_(found, place) for place in places)))
 
 
 def _identical(columns: Columns, wanted: Scalar) -> Bounds:
@@ -276,6 +331,18 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
         yield functions.c.code < after(template.code)
 
 
+def _is_unknown(columns: Columns) -> list[Condition]:
+    # Literals: they have to be read as the condition of an index.
+    is_other = columns.kind == sa.literal_column(str(OTHER))
+    return [columns.num.is_(None), columns.text.is_(None), is_other]
+
+
+def _negated(part: Bounds) -> Bounds:
+    if part.exact:
+        return exactly(sa.not_(part.may))
+    return Bounds(sa.not_(part.may), sa.not_(part.must))
+
+
 def _under(table: sa.Table, *conditions: Condition) -> Condition:
     """Return where a call has a row in ``table``; never NULL, since ``call`` never is."""
     return calls.c.id.in_(sa.select(table.c.call).where(*conditions))
@@ -295,9 +362,9 @@ def _field(expression: Expression) -> Field | None:
 
 
 def _searchable(expression: Expression) -> Field | None:
-    """Return the field of a condition that asks for a row of arguments or metadata."""
+    """Return the field of a condition that asks for a value that is there."""
     field = _field(expression)
-    if field is None or field.path or field.kind == "result":
+    if field is None:
         return None
     negative = isinstance(expression, Comparison) and expression.comparator == "!="
     return None if negative or _weight(expression) > MOST_CONSTANTS else field

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from fleche_like.calls import RESULT, DigestedCall, Scalar, flatten
+from fleche_like.calls import RESULT, DigestedCall, Part, Scalar, all_parts, flatten
 from fleche_like.database import Row
 from fleche_like.index.identifiers import Identifiers
-from fleche_like.index.typed import ABSENT, UNTYPED, typed
+from fleche_like.index.typed import ABSENT, KNOWN, UNTYPED, Typed, typed
+from fleche_like.support.sentinel import MISSING
 
 ResultRow: TypeAlias = tuple[bytes | None, int, float | None, str | None]
 
@@ -23,9 +24,7 @@ def result_row(call: DigestedCall) -> ResultRow:
     """Return ``result``, ``kind``, ``num`` and ``text`` of a row in ``calls``."""
     if call.result is None:
         return _NO_RESULT
-    comparable = call.comparable
-    scalar = typed(comparable[RESULT]) if RESULT in comparable else UNTYPED
-    return bytes.fromhex(call.result), *scalar
+    return bytes.fromhex(call.result), *_typed(RESULT, call, call.comparable)
 
 
 def late(row: ResultRow) -> ResultRow:
@@ -38,8 +37,30 @@ def argument_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator
     """Yield the rows of ``arguments``."""
     comparable = call.comparable
     for name, sealed in call.arguments.items():
-        scalar = typed(comparable[name]) if name in comparable else UNTYPED
+        scalar = _typed(name, call, comparable)
         yield (number, ids.name(name), bytes.fromhex(sealed), *scalar)
+    if call.parts:
+        yield from _part_rows(call, number, ids)
+
+
+def _part_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:
+    for name, parts in call.parts.items():
+        for path, part in all_parts(parts):
+            sealed = b"" if part.digest is None else bytes.fromhex(part.digest)
+            yield (number, ids.name((name, path)), sealed, *_typed_part(part))
+
+
+def _typed_part(part: Part) -> Typed:
+    if part.known:
+        return KNOWN if part.scalar is MISSING else typed(part.scalar)
+    return UNTYPED
+
+
+def _typed(name: str, call: DigestedCall, comparable: Mapping[str, Scalar]) -> Typed:
+    if name in comparable:
+        return typed(comparable[name])
+    parts = call.parts.get(name)
+    return UNTYPED if parts is None or parts.sketch is MISSING else KNOWN
 
 
 def metadata_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:

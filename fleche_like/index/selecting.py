@@ -22,15 +22,22 @@ from fleche_like.calls import (
 from fleche_like.calls.selection import place
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
-from fleche_like.index.conditions import TABLES, Where
+from fleche_like.index.conditions import TABLES, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.models import calls
+from fleche_like.index.ordering import OrderBy, by_class, order_of, ordered
 from fleche_like.index.records import Records, opened
 from fleche_like.index.scalars import Columns, Condition, exactly, is_derived
-from fleche_like.index.typed import LAST_RANK, NEAR, OTHER, RANK_STEP
+from fleche_like.index.typed import NEAR
 
 BATCH: Final = 200
+
+MOST_WALKED: Final = 1000
+"""So many first calls in an order are read along indexes; further pages are sorted."""
+
+MOST_SORTED: Final = 1000
+"""Where a condition by itself leaves no more calls than this, they are sorted at once."""
 
 
 class Selector:
@@ -90,28 +97,41 @@ class Selector:
     def _indexed(
         self, where: Where, selection: Selection, loader: Loader
     ) -> Iterator[DigestedCall]:
+        if not self._can_order(where, selection.order):
+            return select_from(self._found(self._statement(where.conditions)), selection, loader)
+        order = order_of(where, selection.order, self._ids)
         statement = self._statement(where.conditions)
-        if not self._can_order(selection.order):
-            return select_from(self._found(statement), selection, loader)
-        ordered = self._ordered(statement, where, selection.order)
-        if where.exact:
-            return self._found(_limited(ordered, selection))
-        return select_from(self._found(ordered), replace(selection, order=()), loader)
+        if selection.order:
+            statement = ordered(statement, order)
+        if not where.exact:
+            return select_from(self._found(statement), replace(selection, order=()), loader)
+        _, stop = _from_the_beginning(selection)
+        if order and stop is not None and stop <= MOST_WALKED:
+            return itertools.islice(self._first(where, order, stop), selection.offset, stop)
+        return self._found(_limited(statement, selection))
 
     def _count_indexed(self, where: Where, selection: Selection, loader: Loader) -> int:
         if not where.exact:
-            return sum(1 for _ in self._indexed(where, selection, loader))
+            return self._count_inexact(where, selection, loader)
         if selection.limit is None and not selection.offset:
             return self._number(sa.select(sa.func.count(calls.c.id)).where(*where.conditions))
         limited = _limited(sa.select(calls.c.id).where(*where.conditions), selection).subquery()
         return self._number(sa.select(sa.func.count()).select_from(limited))
+
+    def _count_inexact(self, where: Where, selection: Selection, loader: Loader) -> int:
+        """Count what is sure in SQL, and look only at the rest."""
+        sure = self._number(sa.select(sa.func.count(calls.c.id)).where(*where.must))
+        doubtful = self._statement([*where.conditions, sa.not_(sa.and_(*where.must))])
+        everything = replace(selection, limit=None, offset=0)
+        looked_at = select_from(self._found(doubtful), everything, loader)
+        return _counted(sure + sum(1 for _ in looked_at), selection)
 
     def _number(self, statement: Any) -> int:
         row = self._database.read_one(*self._database.bound(statement))
         return 0 if row is None else int(row[0])
 
     def _where(self, selection: Selection) -> Where:
-        where = Where(self._ids)
+        where = Where(self._ids, self._is_any)
         where.add_template(selection.template)
         for condition in selection.conditions:
             where.add_expression(condition)
@@ -125,46 +145,52 @@ class Selector:
             columns.append(calls.c.record)
         return sa.select(*columns).where(*conditions)
 
-    def _ordered(self, statement: Any, where: Where, order: Sequence[Ordering]) -> Any:
-        source: Any = calls
-        places: list[Any] = []
-        for by in order:
-            field = (by.field.kind, by.field.name)
-            columns = calls.c if by.field.kind == "result" else where.joined.get(field)
-            number = self._ids.known_name(by.field.name) if columns is None else 0
-            if number is None:
-                continue  # absent from every call
-            if columns is None:
-                table = TABLES[by.field.kind].alias()
-                columns = table.c
-                same = sa.and_(columns.call == calls.c.id, columns.name == number)
-                source = sa.outerjoin(source, table, same)
-            places += _places(columns, where.within.get(field), descending=by.descending)
-        if not places:
-            return statement.order_by(calls.c.key) if order else statement
-        return statement.select_from(source).order_by(*places, calls.c.key)
-
-    def _can_order(self, order: Sequence[Ordering]) -> bool:
-        """Whether SQL can order by these fields exactly: no path, and no near value in any call."""
-        return not any(by.field.path or self._has_near(by.field) for by in order)
+    def _can_order(self, where: Where, order: Sequence[Ordering]) -> bool:
+        """Whether SQL can order exactly: nothing is to be loaded, nothing near in any call."""
+        fields = [by.field for by in order]
+        return all(map(where.is_known, fields)) and not any(map(self._has_near, fields))
 
     def _has_near(self, field: Field) -> bool:
-        if field.kind == "result":
-            statement = sa.select(calls.c.id).where(_is_near(calls.c))
-        else:
-            table, number = TABLES[field.kind], self._ids.known_name(field.name)
-            if number is None:
-                return False
-            statement = sa.select(table.c.call).where(table.c.name == number, _is_near(table.c))
-        statement = statement.limit(1)
-        return self._database.read_one(*self._database.bound(statement)) is not None
+        kind, name = place_of(field)
+        if kind == "result":
+            return self._is_any(sa.select(calls.c.id).where(_is_near(calls.c)))
+        table, number = TABLES[kind], self._ids.known_name(name)
+        near = sa.select(table.c.call).where(table.c.name == number, _is_near(table.c))
+        return number is not None and self._is_any(near)
+
+    def _is_any(self, statement: Any) -> bool:
+        return self._database.read_one(*self._database.bound(statement.limit(1))) is not None
+
+    def _first(self, where: Where, order: Sequence[OrderBy], stop: int) -> Iterator[DigestedCall]:
+        """Yield the first calls in an order, along indexes; ``stop`` of them or all."""
+        for driver in where.drivers:
+            numbers = self._few(driver)
+            if numbers is not None:
+                statement = self._statement([*where.conditions, calls.c.id.in_(numbers)])
+                yield from self._found(ordered(statement, order).limit(stop))
+                return
+        statement = self._statement(where.conditions)
+        for part in by_class(statement, order, hint=self._database.dialect == "sqlite"):
+            counted = _Counted(self._rows(part.limit(stop)))
+            yield from opened(counted)
+            stop -= counted.count
+            if stop <= 0:
+                return
+
+    def _few(self, driver: Any) -> list[int] | None:
+        """Return the ids that a condition by itself leaves; ``None`` if these are many."""
+        found = self._database.read(*self._database.bound(driver.limit(MOST_SORTED + 1)))
+        return None if len(found) > MOST_SORTED else [number for (number,) in found]
 
     # --- records -------------------------------------------------------------------------------
 
     def _found(self, statement: Any) -> Iterator[DigestedCall]:
+        return opened(self._rows(statement))
+
+    def _rows(self, statement: Any) -> Iterator[Any]:
+        """Yield keys and records."""
         rows = self._database.stream(*self._database.bound(statement))
-        pairs = rows if self._records is None else self._with_records(rows, self._records)
-        return opened(pairs)
+        return rows if self._records is None else self._with_records(rows, self._records)
 
     @staticmethod
     def _with_records(rows: Iterator[Any], records: Records) -> Iterator[Any]:
@@ -203,25 +229,17 @@ def _is_everything(selection: Selection) -> bool:
     return not (selection.conditions or selection.order) and all(one is None for one in wanted)
 
 
-def _places(columns: Columns, within: str | None, *, descending: bool) -> list[Any]:
-    """Return what to order by for one field; see :class:`~fleche_like.calls.Selection`.
+class _Counted(Iterator[Any]):
+    """An iterator that knows how many it gave."""
 
-    Args:
-        columns: of the row, all NULL if the call has none.
-        within: the one column that decides, if every row is known to be of one class.
-        descending: reverse the values and not the classes.
-    """
-    if within is not None:
-        return [_directed(columns[within], descending)]
-    kind = columns.kind
-    last = sa.or_(kind.is_(None), kind >= OTHER)
-    rank = sa.case((last, LAST_RANK), else_=kind // RANK_STEP)
-    text = sa.case((last, sa.null()), else_=columns.text)
-    return [rank, _directed(columns.num, descending), _directed(text, descending)]
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self.count = 0
 
-
-def _directed(column: Any, descending: bool) -> Any:
-    return column.desc() if descending else column
+    def __next__(self) -> Any:
+        item = next(self._items)
+        self.count += 1
+        return item
 
 
 def _limited(statement: Any, selection: Selection) -> Any:

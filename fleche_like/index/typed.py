@@ -53,6 +53,8 @@ BOOL: Final = 51
 NONE: Final = 52
 ABSENT: Final = 53
 """Of a call without a result."""
+PARTED: Final = 54
+"""No scalar, but everything inside is known: each part has a row of its own."""
 
 NEAR: Final = (INT_NEAR, FLOAT_NEAR, TEXT_NEAR, NAIVE_NEAR, AWARE_NEAR)
 RANK_STEP: Final = 10
@@ -73,6 +75,7 @@ Typed: TypeAlias = tuple[int, float | None, str | None]
 """``kind``, ``num``, ``text``."""
 
 UNTYPED: Final[Typed] = (OTHER, None, None)
+KNOWN: Final[Typed] = (PARTED, None, None)
 _NONE: Final[Typed] = (NONE, None, None)
 _NAN: Final[Typed] = (NAN, None, None)
 _BOOLS: Final[dict[bool, Typed]] = {False: (BOOL, None, "b0"), True: (BOOL, None, "b1")}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import operator
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any
@@ -236,9 +237,18 @@ def test_paths_look_into_containers(expression, wanted):
     loaded = Values({digest(CONFIG): CONFIG, digest(returned): returned})
     call = lazy(loaded, cfg=CONFIG, returned=returned)
     assert expression.matches(call) is wanted
-    evicted = lazy(cfg=CONFIG, returned=returned)
+    bare = LazyCall(replace(call.digested, parts={}), loaded)
+    assert expression.matches(bare) is wanted
+    evicted = LazyCall(replace(call.digested, parts={}), Values())
     assert not expression.matches(evicted)
     assert (~expression).matches(evicted)
+
+
+def test_parts_of_small_containers_are_known_without_loading():
+    call = lazy(cfg=CONFIG)
+    assert (arg("cfg")["optimizer"]["lr"] > 0.05).matches(call)
+    assert (arg("cfg")["optimizer"] != 1).matches(call)
+    assert not (arg("cfg")["layers"] == [8]).matches(call)  # which would have to be loaded
 
 
 def test_paths_tell_keys_of_different_types_apart():
