@@ -5,7 +5,18 @@ from __future__ import annotations
 from fleche_like.cache.cache import MEMORY_BYTES, Cache
 from fleche_like.cache.immutable import is_immutable
 from fleche_like.cache.leases import Leases
+from fleche_like.cache.manifest import Manifest, code_parts, source_parts
 from fleche_like.cache.prepared import ArgumentsKept
 from fleche_like.cache.stats import CacheStats
 
-__all__ = ["MEMORY_BYTES", "ArgumentsKept", "Cache", "CacheStats", "Leases", "is_immutable"]
+__all__ = [
+    "MEMORY_BYTES",
+    "ArgumentsKept",
+    "Cache",
+    "CacheStats",
+    "Leases",
+    "Manifest",
+    "code_parts",
+    "is_immutable",
+    "source_parts",
+]

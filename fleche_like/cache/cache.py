@@ -17,6 +17,7 @@ from fleche_like.cache.abilities import (
     transaction_of,
 )
 from fleche_like.cache.leases import Leases, leases_of
+from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
@@ -311,8 +312,13 @@ class Cache(OperationContext):
     def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
         if code is None or manifest is None or code in self._known_codes:
             return
-        if isinstance(self.calls, SupportsManifests):
-            self.calls.save_manifest(code, manifest)
+        if not isinstance(self.calls, SupportsManifests) or self.calls.manifest(code):
+            return
+        if isinstance(manifest, Manifest):
+            manifest, kept = manifest.kept()
+            for digest, value in kept.items():
+                self.values.save(value, digest)
+        self.calls.save_manifest(code, manifest)
 
     def save(self, call: Call) -> Digest:
         """Store a call whose result is known, with its values, and return its key.

@@ -75,13 +75,17 @@ def _is_own(cls: type) -> bool:
     if not _is_held(cls):  # make_dataclass() says that a class of ours is from ``types``
         return True
     module = _module_of(cls)
-    return not _is_installed(getattr(module, "__file__", None), getattr(module, "__spec__", None))
+    return not is_installed(getattr(module, "__file__", None), getattr(module, "__spec__", None))
 
 
 _HEAP_TYPE = 1 << 9
 
 
-def _is_installed(file: Any, spec: Any) -> bool:
+def is_installed(file: Any, spec: Any) -> bool:
+    """Tell whether a module belongs to Python or an installed package, by its file or its origin.
+
+    An editable installation is none: its files are where the project keeps them.
+    """
     if not isinstance(file, str):
         # Built in or frozen; a notebook's or a test's module has no specification either.
         return spec is not None and getattr(spec, "origin", None) in ("built-in", "frozen")
@@ -98,18 +102,18 @@ def _members(cls: type) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any],
     code: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     for name, member in sorted(vars(cls).items()):
-        if _is_machinery(name, cls):
+        if is_machinery(name, cls):
             continue
         functions = _functions(member)
-        written = [f for f in functions if not _is_generated(f, cls)]
+        written = [f for f in functions if not is_generated(f, cls)]
         if written:
             code[name] = (type(member).__name__, [*map(_function, written)])
         elif not functions:
             plain[name] = _attribute(member)
-    return code, plain, _fields(cls), _annotated(cls)
+    return code, plain, _fields(cls), annotated_names(cls)
 
 
-def _is_machinery(name: str, cls: type) -> bool:
+def is_machinery(name: str, cls: type) -> bool:
     """Tell whether a metaclass wrote an attribute, in the way of its own version."""
     if name in _HIDDEN or name.startswith("__pydantic_"):
         return True
@@ -126,7 +130,8 @@ def _fields(cls: Any) -> dict[str, Any]:
     return {name: _attribute(each) for name, each in {**members, **defaults}.items()}
 
 
-def _annotated(cls: type) -> list[str]:
+def annotated_names(cls: type) -> list[str]:
+    """Return the names that a class annotates, in their order."""
     if not _ANNOTATIONS_ARE_LAZY:
         return [*vars(cls).get("__annotations__", ())]
     library = importlib.import_module("annotationlib")
@@ -139,9 +144,10 @@ def _functions(member: Any) -> list[types.FunctionType]:
     return [f for f in (member, *held) if isinstance(f, types.FunctionType)]
 
 
-def _is_generated(function: types.FunctionType, cls: type) -> bool:
+def is_generated(function: types.FunctionType, cls: type) -> bool:
+    """Tell whether a decorator wrote a function of a class, so that it follows from its fields."""
     file = function.__code__.co_filename
-    if _is_installed(file, None):
+    if is_installed(file, None):
         return True
     made = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
     return file.startswith(("<string>", "<attrs generated")) and any(n in vars(cls) for n in made)

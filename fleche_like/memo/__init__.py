@@ -15,11 +15,11 @@
 from __future__ import annotations
 
 from fleche_like.memo.active import current_cache, set_cache, use_cache
-from fleche_like.memo.captures import register_by_type
 from fleche_like.memo.decorator import memoize
 from fleche_like.memo.memoized import BoundMemoized, Memoized
 from fleche_like.memo.metadata import MetadataSource, RuntimeMetadata
 from fleche_like.memo.stats import MemoStats
+from fleche_like.memo.types_only import register_by_type
 
 __all__ = [
     "BoundMemoized",

@@ -1,33 +1,32 @@
 """The code digest of a memoized function: what goes into it, and whether it still holds.
 
-A code digest is the digest of a *manifest*: part name → digest of that part. It is recomputed only
-when a guard fails: when a captured name refers to another object, or a small mutable value that it
-refers to has another digest. A function whose captures return to what they were returns to its
-earlier digest, and to its earlier calls.
+A code digest is the digest of a *manifest*: part name → digest of that part. It is made anew only
+when a guard fails: when a place that was looked at refers to another object, a function got other
+code, or a small mutable value has another content. A function whose code and captures return to
+what they were returns to its earlier digest, and to its earlier calls.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
+from fleche_like.cache import Manifest
 from fleche_like.errors import Indigestible
-from fleche_like.hashing import Digest, digest, function_code_digest, value_digest
-from fleche_like.memo.captures import (
-    Capture,
-    Seen,
-    called_by,
-    captures_of,
-    look_at,
-    read_cell,
-)
-from fleche_like.support.sentinel import MISSING
+from fleche_like.hashing import Digest, digest
+from fleche_like.hashing.tags import SCALARS
+from fleche_like.memo.contents import code_inside
+from fleche_like.memo.manifest import ManifestMaker
+from fleche_like.memo.own import find_labelled, is_own_class, is_own_namespace
+from fleche_like.memo.reach import Reach, called_by
 
-CodeMode = Literal["none", "function"]
+CodeMode = Literal["none", "function", "deep"]
+
+GIVEN: Final = "given "
+"""How the parts begin that name code which an argument brought."""
+
 _MOST_STATES: Final = 64
-_CALLABLE: Final = "callable"
 
 
 @dataclass(slots=True)
@@ -38,52 +37,19 @@ class CodeState:
         code: the code digest; ``None`` if code is no part of the key.
         manifest: its parts.
         problem: why calls cannot be cached in this state, if they cannot.
+        notes: what could not be followed, and what is assumed.
         keys: call keys by argument token, remembered while this state holds.
     """
 
     code: Digest | None
-    manifest: dict[str, Digest] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=lambda: Manifest({}))
     problem: Indigestible | None = None
+    notes: frozenset[str] = frozenset()
     keys: dict[bytes, Digest] = field(default_factory=dict)
 
 
-class Guards:
-    """Tell at the cost of a few look-ups whether captured names are what they were.
-
-    Args:
-        seen: the captures and what they were.
-        function: the Python function that captures them, if it is one; its code may be replaced.
-    """
-
-    __slots__ = ("_cells", "_code", "_function", "_globals", "_watched")
-
-    def __init__(
-        self, seen: Sequence[tuple[Capture, Seen]], function: types.FunctionType | None
-    ) -> None:
-        self._function = function
-        self._code = function and function.__code__
-        self._globals = [(c.namespace.get, c.name, was.value) for c, was in seen if c.cell is None]
-        self._cells = [(c.cell, was.value) for c, was in seen if c.cell is not None]
-        self._watched = [(was.value, was.digest) for _, was in seen if was.watched]
-
-    def hold(self) -> bool:
-        """Return whether nothing has changed."""
-        function = self._function
-        if function is not None and function.__code__ is not self._code:
-            return False
-        for find, name, value in self._globals:
-            if find(name, MISSING) is not value:
-                return False
-        for cell, value in self._cells:
-            if read_cell(cell) is not value:
-                return False
-        return not self._watched or self._contents_hold()
-
-    def _contents_hold(self) -> bool:
-        try:
-            return all(value_digest(value) == was for value, was in self._watched)
-        except Exception:  # noqa: BLE001  foreign code: looking again will say what is wrong
-            return False
+Look: TypeAlias = tuple[CodeState, Callable[[], bool], Mapping[int, str], tuple[Any, ...]]
+"""A state, whether it holds, what it reached by identity, and what an argument brought."""
 
 
 class CodeTracker:
@@ -92,83 +58,121 @@ class CodeTracker:
     Args:
         function: what is memoized.
         mode: ``"none"``: code is no part of the key; ``"function"``: the function's own code and
-            what it captures. A callable that is no Python function (a partial, an instance with
-            ``__call__``) counts as a capture of its own.
+            what it captures, functions and classes that go by a name by that name; ``"deep"``:
+            those of the project by their code too, and what they reach in turn. A callable that
+            is no Python function (a partial, an instance with ``__call__``) is a capture.
         owner: the memoized function, for code that refers to itself.
+        packages: installed packages that count by their version.
 
     Thread-safe: a state is complete before it is published.
     """
 
-    def __init__(self, function: Callable[..., Any], mode: CodeMode, owner: object) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        mode: CodeMode,
+        owner: object,
+        packages: Iterable[str] = (),
+    ) -> None:
         self._callable = function
-        self._function = function if isinstance(function, types.FunctionType) else None
+        self.mode = mode
         self._owner = owner
+        self._packages = tuple(sorted({*packages}))
         self._states: dict[Digest, CodeState] = {}
-        self._published: tuple[CodeState, Guards] | None = None
+        self._extended: dict[tuple[int, ...], Look] = {}
+        self._published: Look | None = None
         if mode == "none":
-            self._published = CodeState(None), Guards((), None)
+            self._published = CodeState(None), _always, {}, ()
 
     def current(self) -> CodeState:
         """Return the state that holds now; cheap while it is the one of the last call."""
         published = self._published
-        if published is not None and published[1].hold():
+        if published is not None and published[1]():
             return published[0]
-        return self._look_again()
+        look = self._look_again()
+        self._published = look if look[0].problem is None else None
+        return look[0]
 
-    def _look_again(self) -> CodeState:
-        function = self._function
+    def state_for(self, values: Iterable[Any]) -> CodeState:
+        """Return the state for a call with these arguments.
+
+        Functions among them, and classes of instances, count as well where the function does not
+        reach them by itself: an instance is digested by its class's name and its state.
+        """
+        state = self.current()
+        published = self._published
+        if self.mode != "deep" or published is None:
+            return state
+        brought = [*values]
+        given = () if _are_scalars(brought) else _own_code_in(brought, published[2])
+        return self._extended_by(given) if given else state
+
+    def _extended_by(self, given: tuple[Any, ...]) -> CodeState:
+        key = tuple(map(id, given))
+        known = self._extended.get(key)
+        if known is not None and known[1]():
+            return known[0]
+        look = self._look_again(given)
+        if len(self._extended) >= _MOST_STATES:
+            self._extended.clear()
+        self._extended[key] = look
+        return look[0]
+
+    def is_current(self, code: Digest | None, manifest: Callable[[Digest], Any]) -> bool:
+        """Whether calls with a code digest are of the code as it is now.
+
+        Args:
+            code: the code digest of a stored call.
+            manifest: gives the stored manifest of a code digest.
+        """
+        state = self.current()
+        if code == state.code or code is None:
+            return code == state.code
+        if any(look[0].code == code and look[1]() for look in [*self._extended.values()]):
+            return True
+        labels = [part.removeprefix(GIVEN) for part in manifest(code) if part.startswith(GIVEN)]
+        target = called_by(self._callable)
+        home = None if target is None else target.__globals__
+        given = tuple(found for label in labels for found in find_labelled(label, home))
+        return bool(labels) and len(given) == len(labels) and self._extended_by(given).code == code
+
+    def _look_again(self, given: tuple[Any, ...] = ()) -> Look:
         try:
-            seen = [*self._looked_at()]
-            state = self._state_of(seen)
+            reach = Reach(self._callable, self._owner, deep=self.mode == "deep", given=given)
+            maker = ManifestMaker(reach, self._packages)
         except Indigestible as problem:
             # Not published: what cannot be digested now may be gone at the next call.
-            return CodeState(None, problem=problem)
-        self._published = state, Guards(seen, function)
-        return state
+            return CodeState(None, problem=problem), _never, {}, given
+        for each in given:
+            label = reach.labels[id(each)]
+            maker.parts[f"{GIVEN}{label}"] = digest(label)
+        state = self._state_of(maker.manifest(), frozenset(maker.notes))
+        return state, maker.guards.compiled(), reach.labels, (*given, reach)
 
-    def _looked_at(self) -> Iterator[tuple[Capture, Seen]]:
-        """Yield all captures, and those of captured functions that are not known by a name."""
-        waiting = self._captures()
-        followed = {id(self._function)}
-        while waiting:
-            capture = waiting.pop()
-            seen = self._look(capture)
-            yield capture, seen
-            inner = called_by(seen.value) if seen.by == "value" else None
-            if inner is not None and id(inner) not in followed:
-                followed.add(id(inner))
-                waiting += captures_of(inner, f"{capture.part} > ")
-
-    def _captures(self) -> list[Capture]:
-        if self._function is not None:
-            return captures_of(self._function)
-        return [Capture(_CALLABLE, "", types.CellType(self._callable), {})]
-
-    def _look(self, capture: Capture) -> Seen:
-        name = getattr(self._callable, "__qualname__", type(self._callable).__name__)
-        path = f"{name}: {capture.part}"
-        try:
-            if capture.part == _CALLABLE:  # by value, whatever name it goes by
-                watched = not isinstance(self._callable, types.BuiltinFunctionType)
-                return Seen(self._callable, value_digest(self._callable, path), watched=watched)
-            return look_at(capture.read(), path, self._owner)
-        except Indigestible:
-            raise
-        except Exception as error:
-            raise Indigestible(
-                f"{path} cannot be looked at ({type(error).__name__}: {error}); if results do not "
-                "depend on it, register its type with fleche_like.memo.register_by_type",
-                path=path,
-                kind=type(error).__name__,
-            ) from error
-
-    def _state_of(self, seen: Sequence[tuple[Capture, Seen]]) -> CodeState:
-        manifest: dict[str, Digest] = {}
-        if self._function is not None:
-            manifest["body"] = function_code_digest(self._function)
-        parts = {f"{capture.part} by {was.by}": was.digest for capture, was in seen}
-        manifest |= {part: found for part, found in sorted(parts.items()) if found is not None}
-        code = digest(manifest)
+    def _state_of(self, manifest: Manifest, notes: frozenset[str]) -> CodeState:
+        code = digest({**manifest})
         if len(self._states) >= _MOST_STATES and code not in self._states:
             self._states.clear()
-        return self._states.setdefault(code, CodeState(code, manifest))
+        return self._states.setdefault(code, CodeState(code, manifest, notes=notes))
+
+
+def _own_code_in(values: list[Any], reached: Mapping[int, str]) -> tuple[Any, ...]:
+    found = {id(each): each for each in code_inside(values) if id(each) not in reached}
+    own = [each for each in found.values() if _is_own(each)]
+    return tuple(sorted(own, key=lambda each: (each.__module__, each.__qualname__)))
+
+
+def _is_own(code: Any) -> bool:
+    return is_own_class(code) if isinstance(code, type) else is_own_namespace(code.__globals__)
+
+
+def _are_scalars(values: list[Any]) -> bool:
+    return {*map(type, values)} <= SCALARS
+
+
+def _always() -> bool:
+    return True
+
+
+def _never() -> bool:
+    return False

@@ -27,7 +27,8 @@ def memoize(
     ignore: str | Iterable[str] = (),
     require: str | Iterable[str] = (),
     metadata: MetadataOption = None,
-    code: CodeMode = "function",
+    code: CodeMode = "deep",
+    packages: str | Iterable[str] = (),
     strict: bool = False,
 ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
 
@@ -41,7 +42,8 @@ def memoize(
     ignore: str | Iterable[str] = (),
     require: str | Iterable[str] = (),
     metadata: MetadataOption = None,
-    code: CodeMode = "function",
+    code: CodeMode = "deep",
+    packages: str | Iterable[str] = (),
     strict: bool = False,
 ) -> Any:
     """Answer calls of a function from a cache; what is not there yet is computed and stored.
@@ -61,9 +63,11 @@ def memoize(
         require: parameters that must be passed explicitly for a call to be cached.
         metadata: what to record of each call beside its runtime: fixed entries as a mapping, or
             sources (see ``MetadataSource``); ``False`` records nothing.
-        code: ``"function"``: the function's own code, the values of its closure and of the
-            globals it reads are part of the key; functions and classes among them by name.
-            ``"none"``: nothing of that is.
+        code: what of the code is part of the key. ``"deep"``: the function's own code, and that
+            of the project's functions and classes that it reaches; the values of closures and
+            globals that they read. ``"function"``: functions and classes that go by a name count
+            by that name alone. ``"none"``: nothing of that counts.
+        packages: installed packages that count by their version.
         strict: raise what would otherwise be warned about.
 
     Raises:
@@ -88,6 +92,7 @@ def memoize(
         "require": require,
         "metadata": metadata,
         "code": code,
+        "packages": (packages,) if isinstance(packages, str) else packages,
         "strict": strict,
     }
     if function is None:

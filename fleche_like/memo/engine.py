@@ -59,11 +59,12 @@ class Engine:
         require: Iterable[str],
         metadata: MetadataOption,
         code: CodeMode,
+        packages: Iterable[str],
         strict: bool,
     ) -> None:
         self.function = function
         self.binder = Binder(function, ignore=ignore, require=require)
-        self.tracker = CodeTracker(function, code, owner)
+        self.tracker = CodeTracker(function, code, owner, packages)
         self.stats = MemoStats()
         self.name = _name_of(function)
         self.module = module_name(function)
@@ -89,10 +90,16 @@ class Engine:
             Indigestible: something the function captures has no stable identity.
         """
         arguments = self.binder.bind(args, kwargs)
-        return Call(self.name, arguments, self.module, self.version, self._sound_state().code)
+        state = self._sound_state(arguments.values())
+        return Call(self.name, arguments, self.module, self.version, state.code)
 
-    def _sound_state(self) -> CodeState:
-        state = self.tracker.current()
+    def dependency(self) -> tuple[Any, Any]:
+        """Return what identifies this function where another one reaches it, and its function."""
+        counts = self.tracker.mode != "none"
+        return (self.name, self.version), self.function if counts else None
+
+    def _sound_state(self, arguments: Iterable[Any] = ()) -> CodeState:
+        state = self.tracker.state_for(arguments)
         if state.problem is not None:
             raise state.problem
         return state
@@ -198,7 +205,7 @@ class Engine:
         if not self.binder.is_cacheable(args, kwargs):
             return Run(self)
         try:
-            state = self._sound_state()
+            state = self._sound_state(arguments.values())
             cache = self.cache
             digests = digest_arguments(arguments)
             if look:

@@ -158,6 +158,10 @@ class Memoized(CallTools[P, R]):
     def __reduce__(self) -> str:
         return str(self.__qualname__)
 
+    def __dependency__(self) -> tuple[Any, Any]:
+        """What stands for it in the code digest of a function that reaches it."""
+        return self._engine.dependency()
+
     def __digest__(self) -> Digest:
         """The digest of the plain function: memoizing changes nothing of what it computes."""
         if id(self) in _being_digested.get():

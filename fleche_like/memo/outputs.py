@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 _COMMANDS: Final = frozenset(
     {
@@ -36,7 +37,27 @@ MUTATORS: Final = _COMMANDS | _TAKERS
 """Methods of the standard containers, streams and their look-alikes that change them."""
 
 
-def written_names(function: ast.AST) -> frozenset[str]:
+Chain: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a function writes to outside itself.
+
+    Args:
+        rebound: names that it binds to something else.
+        changed: names whose object it changes, with the attributes on the way to what changes.
+        of_classes: attributes that it assigns to classes: ``cls.x = …``, ``type(self).x = …``.
+        inside: attributes of whatever object whose content it changes: ``self.items.append(…)``.
+    """
+
+    rebound: frozenset[str] = frozenset()
+    changed: frozenset[Chain] = frozenset()
+    of_classes: frozenset[str] = frozenset()
+    inside: frozenset[str] = frozenset()
+
+
+def written_by(function: ast.AST) -> Written:
     r"""Return the outside names that a function assigns to, or whose object it changes.
 
     Counted are: names declared ``global`` or ``nonlocal``, assignment and deletion of items or
@@ -48,19 +69,34 @@ def written_names(function: ast.AST) -> frozenset[str]:
         function: the syntax tree of a function or lambda.
 
     >>> code = "def f(x):\n  log.append(x)\n  seen['a'].b = x\n  return table.add(x)"
-    >>> sorted(written_names(ast.parse(code).body[0]))
-    ['log', 'seen']
+    >>> sorted(written_by(ast.parse(code).body[0]).changed)
+    [('log',), ('seen',)]
     """
-    return frozenset(_written_in(function))
+    nodes = [*ast.walk(function)]
+    return Written(
+        frozenset(_rebound_in(function)),
+        frozenset(_changed_in(function)),
+        frozenset(name for node in nodes for name in _of_classes(node)),
+        frozenset(chain[-1] for node in nodes for chain in _emptied_by(node) if len(chain) > 1),
+    )
 
 
-def _written_in(function: ast.AST) -> Iterator[str]:
+def _rebound_in(function: ast.AST) -> Iterator[str]:
     own = _own_variables(function)
     for node in _nodes_of(function):
         if node is not function and isinstance(node, _SCOPES):
-            yield from (name for name in _written_in(node) if name not in own)
+            yield from (name for name in _rebound_in(node) if name not in own)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from (name for name in node.names if name not in own)
+
+
+def _changed_in(function: ast.AST) -> Iterator[Chain]:
+    own = _own_variables(function)
+    for node in _nodes_of(function):
+        if node is not function and isinstance(node, _SCOPES):
+            yield from (chain for chain in _changed_in(node) if chain[0] not in own)
         else:
-            yield from (name for name in _written_by(node) if name not in own)
+            yield from (chain for chain in _changed_by(node) if chain[0] not in own)
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -127,24 +163,45 @@ def _arguments(scope: ast.AST) -> Iterator[ast.arg]:
         yield from (each for each in (args.vararg, args.kwarg) if each is not None)
 
 
-def _written_by(node: ast.AST) -> Iterator[str]:
+def _changed_by(node: ast.AST) -> Iterator[Chain]:
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+        yield from _chain_of(node)
+    yield from _emptied_by(node)
+
+
+def _emptied_by(node: ast.AST) -> Iterator[Chain]:
+    """Yield what a node changes the content of."""
     match node:
-        case ast.Global(names=names) | ast.Nonlocal(names=names):
-            yield from names
-        case (
-            ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
-        ):
-            yield from _base_of(node)
+        case ast.Subscript(value=target, ctx=ast.Store() | ast.Del()):
+            yield from _chain_of(target)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr=method))):
             if method in MUTATORS:
-                yield from _base_of(target)
+                yield from _chain_of(target)
         case ast.Call(func=ast.Attribute(value=target, attr=method)) if method in _TAKERS:
-            yield from _base_of(target)
+            yield from _chain_of(target)
+        case ast.AugAssign(target=ast.Attribute() as target):
+            yield from _chain_of(target)
 
 
-def _base_of(node: ast.AST) -> Iterator[str]:
-    """Yield the name at the bottom of ``name.attribute[item]…``, if there is one."""
+def _chain_of(node: ast.AST) -> Iterator[Chain]:
+    """Yield the name at the bottom of ``name.attribute[item]…``, and the attributes up to an item.
+
+    Of what has no name at the bottom, an empty name stands there.
+    """
+    attributes: list[str] = []
     while isinstance(node, ast.Subscript | ast.Attribute):
+        attributes = [node.attr, *attributes] if isinstance(node, ast.Attribute) else []
         node = node.value
-    if isinstance(node, ast.Name):
-        yield node.id
+    yield (node.id if isinstance(node, ast.Name) else "", *attributes)
+
+
+def _of_classes(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Attribute(
+            value=ast.Name(id="cls")
+            | ast.Attribute(attr="__class__")
+            | ast.Call(func=ast.Name(id="type")),
+            attr=name,
+            ctx=ast.Store() | ast.Del(),
+        ):
+            yield name

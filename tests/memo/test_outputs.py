@@ -7,11 +7,16 @@ import textwrap
 
 import pytest
 
-from fleche_like.memo.outputs import written_names
+from fleche_like.memo.outputs import Written, written_by
 
 
 def written(code: str) -> set[str]:
-    return set(written_names(ast.parse(textwrap.dedent(code)).body[0]))
+    found = outputs(code)
+    return {*found.rebound, *(chain[0] for chain in found.changed)} - {""}
+
+
+def outputs(code: str) -> Written:
+    return written_by(ast.parse(textwrap.dedent(code)).body[0])
 
 
 @pytest.mark.parametrize(
@@ -73,8 +78,41 @@ def test_declared_names_are_written_through_any_depth():
 
 def test_a_lambda_may_be_the_function():
     (node,) = (n for n in ast.walk(ast.parse("lambda x: log.pop(x)")) if isinstance(n, ast.Lambda))
-    assert written_names(node) == {"log"}
+    assert {chain[0] for chain in written_by(node).changed} == {"log"}
 
 
 def test_defaults_of_the_function_itself_are_not_its_body():
     assert written("def f(x, y=log.pop()): return x") == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "chain"),
+    [
+        ("m.log.append(x)", ("m", "log")),
+        ("m.log[0].parts.append(x)", ("m", "log")),
+        ("m.level = x", ("m", "level")),
+        ("m.state.level += x", ("m", "state", "level")),
+    ],
+)
+def test_the_way_to_what_changes_is_told(statement, chain):
+    assert outputs(f"def f(x):\n    {statement}").changed >= {chain}
+
+
+def test_attributes_that_are_assigned_to_classes():
+    code = """
+        def f(self, cls):
+            cls.a = type(self).b = self.__class__.c = 1
+            self.d = self.a.e = 1
+    """
+    assert outputs(code).of_classes == {"a", "b", "c"}
+
+
+def test_attributes_whose_content_changes():
+    code = """
+        def f(self, x):
+            self.seen.append(x)
+            self.table[x] = self.cache.pop(x)
+            self.total += 1
+            self.last = self.add(x)
+    """
+    assert outputs(code).inside == {"seen", "table", "cache", "total"}

@@ -1,0 +1,155 @@
+"""What sits inside a value that code could be reached through."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol, runtime_checkable
+
+from fleche_like.cache import is_immutable
+from fleche_like.hashing import is_node
+from fleche_like.hashing.tags import SCALARS
+
+MOST_ITEMS: Final = 1_000
+"""Items of one container that are looked at."""
+
+MOST_VALUES: Final = 5_000
+"""Values that are looked at in one search."""
+
+SEQUENCES: Final = (list, tuple, set, frozenset, collections.deque)
+MAPPINGS: Final = (dict, types.MappingProxyType, collections.OrderedDict, collections.defaultdict)
+DESCRIPTORS: Final = (
+    property,
+    staticmethod,
+    classmethod,
+    functools.cached_property,
+    functools.partialmethod,
+    functools.singledispatchmethod,
+)
+# Asking an exception for its dict makes one, and so changes how it is reduced and digested.
+_ENTERED_NOWHERE: Final = (type, types.ModuleType, BaseException)
+_HELD: Final = ("fget", "fset", "fdel", "__func__", "func", "dispatcher", "args", "keywords")
+
+
+@runtime_checkable
+class Dependency(Protocol):
+    """A callable that answers for another one: what :func:`fleche_like.memoize` makes."""
+
+    def __dependency__(self) -> tuple[Any, Any]:
+        """Return what stands for it beside its function's code, and the function (or ``None``)."""
+        ...
+
+
+def is_dependency(value: Any) -> bool:
+    """Whether a value answers for a function; asks its type alone."""
+    return hasattr(type(value), "__dependency__")
+
+
+def wrapped_by(value: Any) -> Any:
+    """Return what a callable that is no function says it wraps, else ``None``."""
+    if isinstance(value, type | types.FunctionType) or not callable(value):
+        return None
+    return attributes_of(value).get("__wrapped__")
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Return the attributes of an instance, those in slots included; runs no code of its class."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        found = {}
+    slots = {name: slot for base in type(value).__mro__ for name, slot in _slots(base)}
+    if slots:
+        found = {**found, **{n: held for n, slot in slots.items() for held in _held(slot, value)}}
+    return found if isinstance(found, dict) else {}
+
+
+def _slots(cls: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
+    for name in vars(cls).get("__slots__", ()):
+        slot = vars(cls).get(name)
+        if isinstance(slot, types.MemberDescriptorType):
+            yield name, slot
+
+
+def _held(slot: types.MemberDescriptorType, value: Any) -> Iterator[Any]:
+    try:
+        yield slot.__get__(value)
+    except AttributeError:  # not assigned
+        return
+
+
+def cell_values(function: types.FunctionType) -> Iterator[Any]:
+    """Yield what the closure of a function holds."""
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            continue
+
+
+def items_of(value: Any) -> Iterable[Any]:
+    """Return what sits directly inside a value; nothing for scalars, arrays, classes, modules."""
+    kind = type(value)
+    if kind in SCALARS or issubclass(kind, _ENTERED_NOWHERE):
+        return ()
+    if kind in SEQUENCES:
+        return _of_interest(value)
+    if kind in MAPPINGS:
+        return [*_of_interest(value), *_of_interest(value.values())]
+    held = held_by(value)
+    if held or is_immutable(value) or is_node(value):
+        return held
+    return _of_interest(attributes_of(value).values())
+
+
+def held_by(value: Any) -> list[Any]:
+    """Return what a partial, a bound method or a descriptor of a class holds."""
+    if type(value) is functools.partial:
+        return [value.func, *value.args, *value.keywords.values()]
+    if type(value) is types.MethodType:
+        return [value.__func__, value.__self__]
+    if type(value) not in DESCRIPTORS:
+        return []
+    held = (getattr(value, name, None) for name in _HELD)
+    return [each for each in held if each is not None]
+
+
+def _of_interest(items: Iterable[Any]) -> list[Any]:
+    """Return the items that are no scalars, one for each type among the last of very many."""
+    try:
+        found = [*items]
+    except RuntimeError:  # another thread changes it
+        return []
+    if not {*map(type, found)} - SCALARS:
+        return []
+    late = {type(each): each for each in found[MOST_ITEMS:]}
+    return [each for each in (*found[:MOST_ITEMS], *late.values()) if type(each) not in SCALARS]
+
+
+_MOST_OF_ONE_TYPE: Final = 50
+
+
+def code_inside(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield functions, and classes of instances, that values hold at any depth.
+
+    Of very many instances of one class only the first few are looked into.
+    """
+    waiting = [each for each in values if type(each) not in SCALARS][::-1]
+    seen: dict[int, Any] = {}
+    counts: collections.Counter[type] = collections.Counter()
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if id(value) in seen or counts[kind] >= _MOST_OF_ONE_TYPE:
+            continue
+        seen[id(value)] = value
+        counts[kind] += 1
+        if kind is types.FunctionType or issubclass(kind, type):
+            yield value
+        elif is_dependency(value):
+            waiting.append(value.__dependency__()[1])
+        else:
+            yield kind
+            waiting += [*items_of(value)][::-1]

@@ -1,0 +1,280 @@
+"""Which functions and classes a memoized function reaches, and through which places.
+
+From a function one comes to what its globals, its closure, attributes of modules, imports in its
+body and defaults refer to; from a class to its bases, members and metaclass; from any value to what
+it holds: the items of containers, the attributes and the class of an instance, what a partial, a
+bound method or a decorator wraps. Only the project's own code (:mod:`.own`) is entered.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from fleche_like.calls.signatures import take_apart
+from fleche_like.hashing import function_node
+from fleche_like.memo import dynamic
+from fleche_like.memo.contents import (
+    MOST_VALUES,
+    attributes_of,
+    cell_values,
+    is_dependency,
+    items_of,
+    wrapped_by,
+)
+from fleche_like.memo.members import data_of, references_of
+from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace, label_of
+from fleche_like.memo.reads import reads_of
+from fleche_like.memo.sites import Lookups, Site, Spaces, distinct, unique, written_of
+from fleche_like.memo.types_only import is_by_type
+from fleche_like.support.sentinel import MISSING
+
+BODY: Final = "body"
+
+
+class Reach:
+    """All that is reached from one function, as it is found now.
+
+    Args:
+        root: the callable that is memoized.
+        owner: the memoized function, for code that refers to itself.
+        deep: whether functions and classes that go by a name are entered.
+        given: further functions and classes to start from: those among the arguments.
+
+    Attributes: ``labels`` (by identity), ``functions`` and ``classes`` (by label), ``sites``,
+    ``outputs`` (places whose values are written), ``attributes`` (every attribute mentioned),
+    ``notes`` (what could not be followed).
+    """
+
+    def __init__(
+        self, root: Callable[..., Any], owner: object, *, deep: bool, given: Iterable[Any] = ()
+    ) -> None:
+        self.root = root if isinstance(root, types.FunctionType) else None
+        self.callable = root
+        self.owner = owner
+        self.deep = deep
+        self.labels: dict[int, str] = {id(owner): "itself"}
+        self.functions: dict[str, types.FunctionType] = {}
+        self.classes: dict[str, type] = {}
+        self.sites: list[Site] = []
+        self.outputs: set[tuple[int, str]] = set()
+        self.attributes: set[str] = set()
+        self.written_inside: set[str] = set()
+        self.written_to_classes: set[str] = set()
+        self.notes: set[str] = set()
+        self.keys = _Labels(self._home())
+        self._seen: dict[int, Any] = {}
+        self._waiting: list[Any] = []
+        self._walk([*given])
+
+    def _home(self) -> dict[str, Any] | None:
+        target = called_by(self.callable)
+        return None if target is None else target.__globals__
+
+    def _walk(self, given: list[Any]) -> None:
+        if self.root is not None:
+            self._enter_function(self.root, "itself")
+            self._enter_class_of(self.root)
+        else:
+            self._force(self.callable)
+            self._add([Site("callable", self.callable)])
+        self._waiting += given
+        self._drain()
+        self.sites = [*distinct(self.sites)]
+
+    def _force(self, value: Any) -> None:
+        """Enter what a callable calls, whatever name it goes by: it is what is memoized."""
+        target = called_by(value)
+        if target is not None and is_own_namespace(target.__globals__):
+            self._enter_function(target, self.keys(target))
+
+    def _drain(self) -> None:
+        while self._waiting:
+            self._visit(self._waiting.pop())
+
+    def _visit(self, value: Any) -> None:
+        if value is MISSING or id(value) in self._seen or id(value) in self.labels:
+            return
+        if len(self._seen) > MOST_VALUES:
+            self.notes.add(f"more than {MOST_VALUES} values: some were not looked into")
+            return
+        self._seen[id(value)] = value
+        if is_by_type(value):
+            return
+        # By type(): a proxy may claim any __class__, or raise when it is asked.
+        if type(value) is types.FunctionType:
+            self._visit_function(value)
+        elif issubclass(type(value), type):
+            self._visit_class(value)
+        elif is_dependency(value):
+            self._waiting.append(value.__dependency__()[1])
+        else:
+            try:
+                self._visit_value(value)
+            except Exception:  # noqa: BLE001  foreign code; digesting it will say what is wrong
+                self.notes.add(f"a {type(value).__name__} raises when it is looked into")
+
+    def _visit_function(self, function: types.FunctionType) -> None:
+        if not is_own_namespace(function.__globals__):
+            # A decorator of an installed package: what it wraps is in its closure.
+            self._waiting += [*cell_values(function)][::-1]
+            self._waiting.append(function.__dict__.get("__wrapped__"))
+        elif self.deep or importable_name(function) is None:
+            self._enter_function(function, self.keys(function))
+
+    def _visit_class(self, cls: type) -> None:
+        if self.deep and is_own_class(cls):
+            self._enter_class(cls)
+
+    def _visit_value(self, value: Any) -> None:
+        wrapped = wrapped_by(value)
+        if wrapped is not None:
+            self._waiting.append(wrapped)
+            return
+        if isinstance(value, types.BuiltinFunctionType):
+            self._note_compiled(value)
+        if not isinstance(value, types.ModuleType):
+            self._waiting.append(type(value))
+        self._waiting += [*items_of(value)][::-1]
+
+    def _note_compiled(self, value: Any) -> None:
+        found = importable_name(value)
+        module = inspect.getmodule(value)
+        if found and module is not None and is_own_namespace(vars(module)):
+            self.notes.add(f"{'.'.join(found)} is compiled: it counts by its name")
+
+    # Functions
+
+    def _enter_function(self, function: types.FunctionType, label: str) -> None:
+        self.labels[id(function)] = label
+        self.functions[label] = function
+        home = label == "itself"
+        lookups = Lookups(function, "" if home else f"{label}.", self.keys.spaces)
+        self._add(lookups.sites())
+        self._note_writes(function, lookups)
+        if not home:
+            self._add(_defaults_of(function, label))
+        self.attributes |= reads_of(function.__code__).attributes
+        self.notes |= dynamic.notes(function, label, function_node(function))
+
+    def _add(self, sites: Iterable[Site]) -> None:
+        found = [*sites]
+        self.sites += found
+        self._waiting += [site.value for site in reversed(found)]
+
+    def _note_writes(self, function: types.FunctionType, lookups: Lookups) -> None:
+        for site in lookups.changed():
+            self.outputs.add(site.place)
+        written = written_of(function.__code__)
+        self.written_inside |= written.inside
+        self.written_to_classes |= written.of_classes
+        self._note_class_writes(lookups)
+
+    def _note_class_writes(self, lookups: Lookups) -> None:
+        """``Model.count += 1`` writes an attribute of a class, not the class."""
+        self.written_to_classes |= {n for site, n in lookups.assigned() if _is_class(site.value)}
+
+    # Classes
+
+    def _enter_class(self, cls: type) -> None:
+        label = self.keys(cls)
+        self.labels[id(cls)] = label
+        self.classes[label] = cls
+        self._waiting += references_of(cls)[::-1]
+        space = vars(cls)
+        for name, value in data_of(cls).items():
+            where = space if space.get(name, MISSING) is value else None
+            part = f"attribute {label}.{name}"
+            self._add([Site(part, value, name, where, lenient=True, owner=cls)])
+
+    def _enter_class_of(self, function: types.FunctionType) -> None:
+        """The class that a memoized method belongs to, where its name leads to it."""
+        if not self.deep:
+            return
+        cls = class_of(function, self.owner)
+        if cls is not None:
+            self._waiting.append(cls)
+        self._waiting += _annotated_classes(function)
+
+
+class _Labels:
+    """What functions and classes are called; two that would share a name are numbered."""
+
+    def __init__(self, home: dict[str, Any] | None) -> None:
+        self.spaces = Spaces(home)
+        self._home = str((home or {}).get("__name__", ""))
+        self._used = {"itself"}
+
+    def __call__(self, value: Any) -> str:
+        return unique(label_of(value, self._home), self._used)
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type)
+
+
+def _defaults_of(function: types.FunctionType, label: str) -> Iterator[Site]:
+    defaults = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    for name, value in zip(names[len(names) - len(defaults) :], defaults, strict=True):
+        yield Site(f"default {label}.{name}", value)
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield Site(f"default {label}.{name}", value)
+
+
+def class_of(function: types.FunctionType, owner: object) -> type | None:
+    """Return the class that holds a method under its qualified name, if there is one."""
+    *path, name = function.__qualname__.split(".")
+    found: Any = function.__globals__.get(path[0]) if path else None
+    for part in path[1:]:
+        found = vars(found).get(part) if isinstance(found, type) else None
+    if not isinstance(found, type):
+        return None
+    held = vars(found).get(name)
+    held = getattr(held, "__func__", held)
+    return found if held is owner or held is function else None
+
+
+def _annotated_classes(function: types.FunctionType) -> list[Any]:
+    """Return classes that parameters are annotated with, so that those count in every call."""
+    found = []
+    for annotation in _annotations(function).values():
+        value = annotation
+        if isinstance(annotation, str):
+            value = _looked_up(annotation, function)
+        found += [value, *getattr(value, "__args__", ())]
+    return [each for each in found if isinstance(each, type)]
+
+
+def _annotations(function: types.FunctionType) -> dict[str, Any]:
+    try:
+        return {n: v for n, v in function.__annotations__.items() if n != "return"}
+    except Exception:  # noqa: BLE001  evaluated late from 3.14 on: a name may not be there
+        return {}
+
+
+def _looked_up(annotation: str, function: types.FunctionType) -> Any:
+    """Return what a dotted name among annotations refers to; other expressions are passed over."""
+    first, *rest = annotation.strip("\"'").split(".")
+    found = function.__globals__.get(first)
+    for name in rest:
+        found = attributes_of(found).get(name) if found is not None else None
+    return found
+
+
+def called_by(value: Any) -> types.FunctionType | None:
+    """Return the Python function that calling ``value`` calls in the end, if there is one.
+
+    Followed are partials, bound methods, instances with ``__call__``, and what ``lru_cache`` and
+    ``memoize`` make.
+    """
+    if isinstance(value, type) or not callable(value):
+        return None
+    function = take_apart(inspect.unwrap(value, stop=_is_plain)).function
+    return function if isinstance(function, types.FunctionType) else None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, types.FunctionType)
