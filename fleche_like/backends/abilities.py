@@ -6,22 +6,34 @@ For composites and storages, which must work over any backend, and be fast over 
 from __future__ import annotations
 
 import io
+import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Final, Protocol
 
 from fleche_like.backends.base import (
     Buffer,
     ByteBackend,
     StorageStat,
+    SupportsAppend,
     SupportsBatch,
     SupportsEmptyContainers,
     SupportsMap,
     SupportsOpen,
     SupportsParts,
     SupportsRange,
+    SupportsReplace,
     SupportsStat,
+    SupportsSweep,
 )
-from fleche_like.backends.keys import normalise
+from fleche_like.backends.keys import normalise, normalise_name
+from fleche_like.backends.stripes import Stripes
+from fleche_like.errors import KeyNotFound, WriteConflict
+
+_ATTEMPTS: Final = 50
+_LONGEST_PAUSE_S: Final = 0.5
+
+_appending: Final = Stripes()
 
 
 def put_parts(backend: ByteBackend, key: str, parts: Sequence[Buffer]) -> None:
@@ -69,6 +81,59 @@ def check_range(offset: int, length: int | None) -> None:
     """Refuse a negative offset or length with ValueError."""
     if offset < 0 or (length is not None and length < 0):
         raise ValueError(f"no range: offset {offset}, length {length}")
+
+
+def append_bytes(backend: ByteBackend, key: str, data: Buffer) -> None:
+    """Put ``data`` behind what is stored; where it must, by reading and writing all of it.
+
+    That is done by one thread of this process at a time. Others must keep away meanwhile, unless
+    the backend tells when they did not (:class:`SupportsReplace`).
+
+    Raises:
+        WriteConflict: others change the key all the time; nothing was appended.
+    """
+    if isinstance(backend, SupportsAppend):
+        backend.append_bytes(key, data)
+        return
+    name = normalise_name(key)
+    with _appending.of(name):
+        if isinstance(backend, SupportsReplace):
+            _append_by_replacing(backend, name, bytes(data))
+        else:
+            before = backend.get_bytes(name) if backend.exists(name) else b""
+            backend.put_bytes(name, before + data)
+
+
+class _Replaceable(ByteBackend, SupportsReplace, Protocol): ...
+
+
+def _append_by_replacing(backend: _Replaceable, name: str, data: bytes) -> None:
+    for attempt in range(_ATTEMPTS):
+        version, held = held_bytes(backend, name)
+        if backend.replace(name, (held or b"") + data, version):
+            return
+        pause(attempt)
+    message = f"{name!r} changes too often in {backend.url}"
+    raise WriteConflict(message, key=name, url=backend.url)
+
+
+def held_bytes(backend: _Replaceable, name: str) -> tuple[tuple[str, int] | None, bytes | None]:
+    """Return what is stored, or None, with a fingerprint that is no younger."""
+    version = backend.fingerprint(name)
+    try:
+        return version, None if version is None else backend.get_bytes(name)
+    except KeyNotFound:
+        return None, None
+
+
+def pause(attempt: int) -> None:
+    """Let others go ahead, for longer at each attempt, and never all for the same time."""
+    time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)))
+
+
+def sweep(backend: ByteBackend, older_than_s: float) -> int:
+    """Remove what killed writers left behind, where that can be; return how much."""
+    return backend.sweep(older_than_s=older_than_s) if isinstance(backend, SupportsSweep) else 0
 
 
 def stat(backend: ByteBackend, key: str) -> StorageStat | None:

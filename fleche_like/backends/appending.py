@@ -6,7 +6,7 @@ import itertools
 import os
 from typing import Final
 
-from fleche_like.backends.base import Buffer
+from fleche_like.backends.base import Buffer, as_bytes
 from fleche_like.backends.folders import Folders
 
 APPEND: Final = (
@@ -14,6 +14,7 @@ APPEND: Final = (
     | os.O_APPEND
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # or opening a pipe that somebody left there waits for ever
     | getattr(os, "O_BINARY", 0)
 )
 
@@ -61,10 +62,10 @@ def append_record(descriptor: int, data: Buffer) -> None:
     One call of the kernel, which keeps appends of several processes apart. Where it takes only a
     part, as for want of room, the rest follows; where that fails, the part is taken back.
     """
-    written = 0
+    written, record = 0, as_bytes(data)
     try:
-        while written < len(data):
-            written += os.write(descriptor, memoryview(data)[written:] if written else data)
+        while written < len(record):
+            written += os.write(descriptor, memoryview(record)[written:] if written else record)
     except OSError:
         end = os.lseek(descriptor, 0, os.SEEK_CUR)
         # Somebody else's record behind ours must stay, at the price of half a record before it.

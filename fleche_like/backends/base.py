@@ -17,6 +17,19 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias, runtime_check
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
+def as_bytes(data: Buffer) -> Buffer:
+    """Return the same memory as a row of bytes: its length is its size, and a part of it is bytes.
+
+    A view may have items of eight bytes, several dimensions, or gaps, which a copy closes.
+    """
+    if not isinstance(data, memoryview):
+        return data
+    if data.itemsize == 1 and data.ndim == 1 and data.contiguous:
+        return data
+    # No empty view can be cast.
+    return data.cast("B") if data.c_contiguous and data.nbytes else data.tobytes()
+
+
 class StorageStat(NamedTuple):
     """Size in bytes, and time of the last write in seconds since 1970 (UTC)."""
 
@@ -166,6 +179,21 @@ class SupportsAppend(Protocol):
         """Put ``data`` behind what is stored under ``key``, or store it if nothing is.
 
         Small records (up to 4 KB) of several threads and processes are never mixed or lost.
+
+        Raises:
+            InvalidKey, OSError: as ``put_bytes``.
+        """
+
+
+@runtime_checkable
+class SupportsReplace(Protocol):
+    """Can put bytes unless somebody else has, so that a read and a write lose nothing of others."""
+
+    def fingerprint(self, key: str) -> tuple[str, int] | None:
+        """Return what tells one version of the bytes from another, or None if there are none."""
+
+    def replace(self, key: str, data: bytes, version: tuple[str, int] | None) -> bool:
+        """Put bytes over those of one fingerprint; return whether that was done.
 
         Raises:
             InvalidKey, OSError: as ``put_bytes``.

@@ -94,7 +94,11 @@ class DatabaseBackend:
             self._create_table()  # a copy of a database in memory begins empty
 
     def put_bytes(self, key: str, data: Buffer) -> None:
-        self.database.write(self._put, (normalise_name(key), data, time.time()))
+        self.put_normal(normalise_name(key), data)
+
+    def put_normal(self, key: str, data: Buffer) -> None:
+        """Store bytes under a key that is known to be in its normal spelling already."""
+        self.database.write(self._put, (key, data, time.time()))
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
         self.put_bytes(key, b"".join(parts))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
+
+_MOST_IN_ONE_PUT: Final = 5 * 2**30  # bytes; S3 takes no more
 
 
 def only_if(filesystem: Any, version: tuple[str, int] | None) -> dict[str, Any] | None:
@@ -13,7 +16,9 @@ def only_if(filesystem: Any, version: tuple[str, int] | None) -> dict[str, Any] 
         version: ETag and size of what is to be replaced; None if there is to be nothing.
     """
     if hasattr(filesystem, "_call_s3"):
-        return {"IfNoneMatch": "*"} if version is None else {"IfMatch": version[0]}
+        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version[0]}
+        # In one request, however large: s3fs hands no condition on to an upload in parts.
+        return {"chunksize": _MOST_IN_ONE_PUT, **condition}
     if hasattr(filesystem, "service_client"):
         if version is None:
             return {"overwrite": False}
@@ -25,12 +30,29 @@ def only_if(filesystem: Any, version: tuple[str, int] | None) -> dict[str, Any] 
 
 def is_refused(error: BaseException | None) -> bool:
     """Return whether an error, or what caused it, says that such a condition did not hold."""
+    return any(
+        isinstance(reason, FileExistsError)
+        or type(reason).__name__ == "ResourceModifiedError"
+        or _code(reason) in {"PreconditionFailed", "ConditionalRequestConflict"}
+        for reason in _reasons(error)
+    )
+
+
+def is_without_bucket(error: BaseException | None) -> bool:
+    """Return whether an error, or what caused it, says that there is no bucket or container."""
+    return any(_code(reason) in {"NoSuchBucket", "ContainerNotFound"} for reason in _reasons(error))
+
+
+def _reasons(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, FileExistsError) or type(error).__name__ == "ResourceModifiedError":
-            return True
-        response = getattr(error, "response", None)
-        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-        if code in {"PreconditionFailed", "ConditionalRequestConflict"}:
-            return True
+        yield error
         error = error.__cause__
-    return False
+
+
+def _code(error: BaseException) -> str | None:
+    """Return what S3 or Azure calls an error."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        code: str | None = response.get("Error", {}).get("Code")
+        return code
+    return getattr(error, "error_code", None)

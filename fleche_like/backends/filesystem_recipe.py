@@ -121,3 +121,6 @@ def _secrets(options: Mapping[str, Any]) -> Iterator[str]:
             yield from _secrets(value)
         elif isinstance(value, str) and len(value) > 3 and _is_secret(name):
             yield value
+            # Of Azure's connection strings, errors may show one part alone.
+            parts = dict(part.partition("=")[::2] for part in value.split(";") if "=" in part)
+            yield from _secrets(parts)

@@ -9,16 +9,17 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from fleche_like.backends.abilities import slice_bytes
+from fleche_like.backends.abilities import held_bytes, pause
 from fleche_like.backends.base import Buffer, StorageStat
 from fleche_like.backends.filesystem import FsspecBackend
 from fleche_like.backends.keys import normalise, normalise_name, normalise_prefix
 from fleche_like.backends.stage import Stage, StagedFile, default_parent
 from fleche_like.backends.storages import PathStorage
-from fleche_like.errors import FlushFailed, KeyNotFound, WriteConflict
+from fleche_like.errors import FlushFailed, WriteConflict
+from fleche_like.support.forks import renew_after_fork
 
 _T = TypeVar("_T")
-_ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 50
 
 
 class FsspecStorage(PathStorage):
@@ -71,9 +72,10 @@ class FsspecStorage(PathStorage):
             options |= {"keep_secrets": keep_secrets, "max_concurrency": max_concurrency}
             filesystem = FsspecBackend(filesystem, root, **options)
         super().__init__(filesystem)
+        self._renew_after_fork()
+        renew_after_fork(self)
 
     def _renew_after_fork(self) -> None:
-        super()._renew_after_fork()
         self._files: dict[str, StagedFile] = {}
         # Never held while a staged file's own lock is waited for.
         self._guard = threading.Lock()
@@ -96,7 +98,7 @@ class FsspecStorage(PathStorage):
     def read_range(self, path: str, offset: int, length: int | None = None) -> bytes:
         return self._look(
             path,
-            lambda staged: slice_bytes(staged.read(), offset, length),
+            lambda staged: staged.read_range(offset, length),
             lambda name: self.backend.read_range(name, offset, length),
         )
 
@@ -161,6 +163,7 @@ class FsspecStorage(PathStorage):
             for left in stage.files():
                 while not self._take_over(self._entry(left.path), left):
                     pass
+                stage.discard(left)
                 recovered.append(left.path)
             stage.close(all_taken=True)
         return recovered
@@ -202,6 +205,12 @@ class FsspecStorage(PathStorage):
             await self._await(self.backend.deleting(path))
 
     async def _await(self, request: Coroutine[Any, Any, _T]) -> _T:
+        if not self.backend.connected:
+            try:
+                await asyncio.to_thread(self.backend.connect)
+            except BaseException:
+                request.close()
+                raise
         return await asyncio.wrap_future(self.backend.submit(request))
 
     # --- the stage -------------------------------------------------------------------------------
@@ -240,7 +249,8 @@ class FsspecStorage(PathStorage):
 
     def _with_staged(self, prefix: str, names: list[str]) -> list[str]:
         container = normalise_prefix(prefix)
-        inside = (path for path in list(self._files) if path.startswith(container))
+        held = [file.path for file in list(self._files.values()) if file.folder is not None]
+        inside = (path for path in held if path.startswith(container))
         staged = {path[len(container) :].partition("/")[0] for path in inside}
         return sorted({*names, *staged})
 
@@ -256,7 +266,7 @@ class FsspecStorage(PathStorage):
 
     def _take_up(self, staged: StagedFile) -> None:
         try:
-            staged.version, held = self._held(staged.path)
+            staged.version, held = held_bytes(self.backend, staged.path)
             if held is None and not self.backend.flat:
                 # Takes the place, where a file and a folder cannot have one name.
                 self.backend.replace(staged.path, b"", None)
@@ -270,19 +280,16 @@ class FsspecStorage(PathStorage):
         with staged.lock:
             if staged.gone:
                 return False
-            if staged.folder is None:
-                self._opened_stage().adopt(staged, left)
-            else:
-                staged.append(left.read()[left.taken :])
+            try:
+                if staged.folder is None:
+                    self._opened_stage().adopt(staged, left)
+                else:
+                    staged.append(left.unsent(staged))
+            except BaseException:
+                if staged.folder is None:
+                    self._forget(staged)
+                raise
             return True
-
-    def _held(self, path: str) -> tuple[tuple[str, int] | None, bytes | None]:
-        """Return what the store holds, with a fingerprint that is no younger."""
-        version = self.backend.fingerprint(path)
-        try:
-            return version, None if version is None else self.backend.get_bytes(path)
-        except KeyNotFound:
-            return None, None
 
     def _settle(self, path: str, change: Callable[[], None]) -> None:
         """Change a file where it lives, and drop what is staged of it once that is done."""
@@ -302,7 +309,7 @@ class FsspecStorage(PathStorage):
 
     def _upload(self, staged: StagedFile) -> None:
         with staged.uploading:
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 with staged.lock:
                     if staged.gone or staged.folder is None:
                         return
@@ -311,6 +318,8 @@ class FsspecStorage(PathStorage):
                         return
                 if self._try_upload(staged):
                     return
+                if attempt:  # the first only looked
+                    pause(attempt)
         message = f"{staged.path!r} changes too often in {self.backend.url}"
         raise WriteConflict(message, key=staged.path, url=self.backend.url)
 
@@ -337,7 +346,7 @@ class FsspecStorage(PathStorage):
 
     def _rebase(self, staged: StagedFile) -> None:
         """Put what was appended behind what the store holds now, or refuse."""
-        version, held = self._held(staged.path)
+        version, held = held_bytes(self.backend, staged.path)
         now = held or b""
         with staged.lock:
             data = staged.read()

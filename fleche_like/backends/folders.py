@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
+import itertools
 import os
 import stat as modes
 import time
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from fleche_like.backends.keys import TEMPORARY, is_key_segment
 
 _MOST_TRIES = 20
+_RUN = 10_000
+_PAGE = 500
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -109,7 +113,7 @@ class Folders:
 
 
 def list_folder(path: str, container: str, *, recursive: bool) -> Iterator[str]:
-    """Yield keys inside a folder, sorted; holds the names of one folder a level, no more.
+    """Yield keys inside a folder, sorted; holds the names of one folder a level, and no more.
 
     Args:
         path: of the folder, with a closing slash.
@@ -117,6 +121,9 @@ def list_folder(path: str, container: str, *, recursive: bool) -> Iterator[str]:
         recursive: go into folders instead of yielding them.
     """
     for name in _children(path):
+        # Asked of one name at a time, so that the first comes soon.
+        if not is_key_segment(name.removesuffix("/")):
+            continue
         if recursive and name.endswith("/"):
             yield from list_folder(path + name, container + name, recursive=True)
         else:
@@ -162,22 +169,32 @@ def sweep_folder(path: str, older_than_s: float) -> int:
     return count
 
 
-def _children(path: str) -> list[str]:
-    """Return the sorted names of a folder's files and folders; those of folders end in a slash."""
-    try:
-        with os.scandir(path) as entries:
-            # With its slash a folder sorts where its keys do: behind "a-b" and "a.b".
-            return sorted(filter(None, map(_child, entries)))
-    except _ABSENT:
-        return []
+def _children(path: str) -> Iterator[str]:
+    """Yield the sorted names of a folder's files and folders; those of folders end in a slash."""
+    runs: list[list[bytes]] = []
+    with contextlib.suppress(*_ABSENT), os.scandir(path) as entries:
+        children = map(_child, entries)
+        # With its slash a folder sorts where its keys do: behind "a-b" and "a.b".
+        while run := sorted(itertools.islice(children, _RUN)):
+            runs.append(_packed(run))
+    return heapq.merge(*map(_unpacked, runs))
 
 
-def _child(entry: os.DirEntry[str]) -> str | None:
-    if not is_key_segment(entry.name):
-        return None
-    if entry.is_dir(follow_symlinks=False):
-        return entry.name + "/"
-    return entry.name if entry.is_file(follow_symlinks=False) else None
+def _child(entry: os.DirEntry[str]) -> str:
+    if entry.is_file(follow_symlinks=False):
+        return entry.name
+    return entry.name + "/" if entry.is_dir(follow_symlinks=False) else ""
+
+
+def _packed(names: list[str]) -> list[bytes]:
+    """Return names in a form that takes a third of the room, a page each."""
+    pages = (names[start : start + _PAGE] for start in range(0, len(names), _PAGE))
+    return ["\0".join(page).encode("utf-8", "surrogateescape") for page in pages]
+
+
+def _unpacked(pages: list[bytes]) -> Iterator[str]:
+    for page in pages:
+        yield from page.decode("utf-8", "surrogateescape").split("\0")
 
 
 def _remove_old(entry: os.DirEntry[str], limit: float) -> int:

@@ -27,7 +27,12 @@ from fleche_like.backends.keys import normalise, normalise_name, normalise_prefi
 from fleche_like.backends.temporary import write_and_replace
 from fleche_like.errors import BackendUnavailable, InvalidKey, KeyNotFound
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_READ: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # or opening a pipe that somebody left there waits for ever
+)
 _FIRST_READ_BYTES: Final = 64 * 1024
 
 # What the file system says for "there is no such file" and for "that is a folder".
@@ -116,6 +121,8 @@ class LocalBackend:
         descriptor = self._open(key)
         try:
             data = os.read(descriptor, _FIRST_READ_BYTES)
+            if not data:
+                self._require_file(descriptor, key)
             if len(data) < _FIRST_READ_BYTES:
                 return data
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -131,15 +138,16 @@ class LocalBackend:
         with self.open_read(key) as file:
             rest = max(0, file.seek(0, os.SEEK_END) - offset)
             file.seek(offset)
-            return file.read(rest if length is None else min(length, rest))
+            return _read_up_to(file, rest if length is None else min(length, rest))
 
     def open_read(self, key: str) -> BinaryIO:
         descriptor = self._open(key)
         try:
+            self._require_file(descriptor, key)
             return open(descriptor, "rb", buffering=0)
-        except IsADirectoryError as error:
+        except BaseException:
             os.close(descriptor)
-            raise self._absent(key) from error
+            raise
 
     def map_bytes(self, key: str) -> memoryview:
         with self.open_read(key) as file:
@@ -241,6 +249,11 @@ class LocalBackend:
             end = name.find("/", end + 1)
         return base + name
 
+    def _require_file(self, descriptor: int, key: str) -> None:
+        """Refuse to read a folder, and a pipe or a device that somebody else left there."""
+        if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+            raise self._absent(key)
+
     def _require_root(self, key: str) -> None:
         if not self.root.is_dir():
             raise self._gone(key)
@@ -260,6 +273,17 @@ class LocalBackend:
 
     def _gone(self, key: str) -> BackendUnavailable:
         return BackendUnavailable(f"there is no folder {self.root}", key=key, url=self.url)
+
+
+def _read_up_to(file: BinaryIO, size: int) -> bytes:
+    """Read so many bytes, or all that are left: one call of the kernel reads 2 GiB at most."""
+    first = file.read(size)
+    if len(first) == size:
+        return first
+    pieces = [first]
+    while piece := file.read(size - sum(map(len, pieces))):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _opened_path(descriptor: int) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from fleche_like.backends import abilities
-from fleche_like.backends.base import Buffer, ByteBackend, StorageStat
+from fleche_like.backends.base import Buffer, ByteBackend, StorageStat, as_bytes
 from fleche_like.backends.keys import normalise, normalise_name
 from fleche_like.support.forks import renew_after_fork
 
@@ -77,10 +77,14 @@ class MemoryTierBackend:
         self._changed(name, before, owned)
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
+        parts = [as_bytes(part) for part in parts]
         if sum(map(len, parts)) <= self.max_item_bytes:
             self.put_bytes(key, b"".join(parts))
             return
         self._through(key, lambda name: abilities.put_parts(self.backend, name, parts))
+
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        self._through(key, lambda name: abilities.append_bytes(self.backend, name, data))
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), data) for key, data in items]
@@ -147,6 +151,9 @@ class MemoryTierBackend:
 
     def remove_empty(self, prefix: str) -> None:
         abilities.remove_empty(self.backend, prefix)
+
+    def sweep(self, *, older_than_s: float = 3600.0) -> int:
+        return abilities.sweep(self.backend, older_than_s)
 
     def close(self) -> None:
         self._forget()

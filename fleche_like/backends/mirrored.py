@@ -6,11 +6,12 @@ import contextlib
 import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fleche_like.backends import abilities
 from fleche_like.backends.base import Buffer, ByteBackend, StorageStat
 from fleche_like.backends.keys import normalise, normalise_name
+from fleche_like.backends.stripes import Stripes
 from fleche_like.backends.tiered import without_repeats
 from fleche_like.errors import KeyNotFound
 
@@ -26,8 +27,11 @@ class MirroredBackend:
     key, that is :exc:`BackendUnavailable`. Listings need both.
 
     A write that reached the primary and failed in the secondary raises, and the primary keeps it;
-    writing it again is enough. Two writers of one key may leave different bytes in the two, which
-    does not matter where keys say what is stored under them, as digests do.
+    writing it again is enough. An append that did so must not be repeated: the next one to that
+    key brings the secondary up to date. Two writers of one key may leave different bytes in the
+    two, and a reader that puts back may overtake a writer, which does not matter where keys say
+    what is stored under them, as digests do. Records that two processes append may lie in another
+    order in each half.
 
     Args:
         primary: asked first.
@@ -41,6 +45,18 @@ class MirroredBackend:
         self.primary = primary
         self.secondary = secondary
         self.repair = repair
+        self._begin()
+
+    def _begin(self) -> None:
+        self._appending = Stripes()
+        self._behind: set[str] = set()  # keys whose last append did not reach the secondary
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("primary", "secondary", "repair")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     @property
     def url(self) -> str:
@@ -56,6 +72,20 @@ class MirroredBackend:
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
         abilities.put_parts(self.primary, key, parts)
         abilities.put_parts(self.secondary, key, parts)
+
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        name = normalise_name(key)
+        with self._appending.of(name):
+            if not self.primary.exists(name) and self.secondary.exists(name):
+                self.primary.put_bytes(name, self.secondary.get_bytes(name))
+            was_behind = name in self._behind
+            self._behind.add(name)
+            abilities.append_bytes(self.primary, name, data)
+            if was_behind:
+                self.secondary.put_bytes(name, self.primary.get_bytes(name))
+            else:
+                abilities.append_bytes(self.secondary, name, data)
+            self._behind.discard(name)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), data) for key, data in items]
@@ -126,6 +156,9 @@ class MirroredBackend:
         abilities.remove_empty(self.primary, prefix)
         abilities.remove_empty(self.secondary, prefix)
 
+    def sweep(self, *, older_than_s: float = 3600.0) -> int:
+        return sum(abilities.sweep(half, older_than_s) for half in (self.primary, self.secondary))
+
     def close(self) -> None:
         try:
             self.primary.close()
@@ -151,8 +184,11 @@ class MirroredBackend:
         return found or ask(self.secondary)
 
     def _put_back(self, key: str, data: bytes) -> None:
-        if self.repair:
-            # Whoever reads has got what was asked for; the next reader will try again.
-            with contextlib.suppress(OSError):
+        if not self.repair:
+            return
+        # Whoever reads has got what was asked for; the next reader will try again.
+        with contextlib.suppress(OSError):
+            # It may have been written or removed while it was on its way.
+            if self.secondary.get_bytes(key) == data and not self.primary.exists(key):
                 self.primary.put_bytes(key, data)
                 _log.info("put %s back into %s", key, self.url)

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from fleche_like.backends.abilities import check_range
 from fleche_like.backends.appending import APPEND, append_record
 from fleche_like.backends.base import Buffer, StorageStat
 
@@ -63,6 +64,21 @@ class StagedFile:
         """Return everything."""
         return self._data().read_bytes()
 
+    def read_range(self, offset: int, length: int | None) -> bytes:
+        """Return a part, at a cost that does not depend on the rest."""
+        check_range(offset, length)
+        with open(self._data(), "rb") as file:
+            rest = max(0, file.seek(0, os.SEEK_END) - offset)
+            file.seek(offset)
+            return file.read(rest if length is None else min(length, rest))
+
+    def unsent(self, other: StagedFile) -> bytes:
+        """Return what was appended here and is not among what ``other`` took up since."""
+        data = self.read()
+        sent = data[: self.attempted]
+        arrived = self.attempted > self.taken and other.read()[: len(sent)] == sent
+        return data[self.attempted if arrived else self.taken :]
+
     def stat(self) -> StorageStat:
         """Return size and time of the last append."""
         found = self._data().stat()
@@ -97,9 +113,12 @@ class Stage:
     @classmethod
     def new(cls, parent: Path, identity: str) -> Stage:
         """Make a stage for the place of that identity."""
-        folder = parent / f"{_NAME}{_hash(identity)}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir(mode=0o700)
-        return cls(folder, _lock(folder))
+        name = f"{_NAME}{_hash(identity)}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        # Locked before it can be found, or it would be taken for one whose owner died.
+        draft = parent / f"draft-{name}"
+        draft.mkdir(mode=0o700)
+        descriptor = _lock(draft)
+        return cls(draft.rename(parent / name), descriptor)
 
     @classmethod
     def abandoned(cls, parent: Path, identity: str) -> Iterator[Stage]:
@@ -108,8 +127,10 @@ class Stage:
             return
         for folder in sorted(parent.glob(f"{_NAME}{_hash(identity)}-*")):
             descriptor = _lock(folder)
-            if descriptor >= 0:
+            if descriptor >= 0 and folder.exists():
                 yield cls(folder, descriptor)
+            elif descriptor >= 0:  # somebody else was quicker, and done before this lock was taken
+                os.close(descriptor)
 
     def fill(self, staged: StagedFile, data: bytes) -> None:
         """Give a staged file its contents, in place of those it has; whole or not at all."""
@@ -129,15 +150,15 @@ class Stage:
     def adopt(self, staged: StagedFile, other: StagedFile) -> None:
         """Take over a file of another stage, for one that is not filled yet."""
         assert other.folder is not None
-        staged.folder = other.folder.rename(self._next())
+        staged.folder, other.folder = other.folder.rename(self._next()), None
         staged.taken, staged.attempted = other.taken, other.attempted
         staged.version = other.version
 
     def discard(self, staged: StagedFile) -> None:
         """Remove a file's folder; what a crash leaves of it is no staged file any more."""
-        assert staged.folder is not None
-        (staged.folder / "meta.json").unlink()
-        shutil.rmtree(staged.folder)
+        if staged.folder is not None:
+            (staged.folder / "meta.json").unlink()
+            shutil.rmtree(staged.folder)
 
     def files(self) -> Iterator[StagedFile]:
         """Yield the files that are found in the folder, as after a crash."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote
 
@@ -13,12 +12,10 @@ from fleche_like.backends.base import (
     Buffer,
     ByteBackend,
     StorageStat,
-    SupportsAppend,
 )
-from fleche_like.backends.keys import normalise, normalise_name
+from fleche_like.backends.keys import normalise
 from fleche_like.backends.local import LocalBackend
 from fleche_like.backends.memory import MemoryBackend
-from fleche_like.support.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from fleche_like.database import Database
@@ -31,16 +28,11 @@ class PathStorage:
 
     Args:
         backend: where the bytes are; closed with this storage. If it cannot append, an append
-            reads and writes: one at a time here, but other processes must keep away meanwhile.
+            reads and writes, as :func:`~fleche_like.backends.abilities.append_bytes` does.
     """
 
     def __init__(self, backend: ByteBackend) -> None:
         self.backend = backend
-        self._renew_after_fork()
-        renew_after_fork(self)
-
-    def _renew_after_fork(self) -> None:
-        self._appending = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"backend": self.backend}
@@ -76,13 +68,7 @@ class PathStorage:
         self.backend.put_bytes(path, data)
 
     def append(self, path: str, data: Buffer) -> None:
-        if isinstance(self.backend, SupportsAppend):
-            self.backend.append_bytes(path, data)
-            return
-        name = normalise_name(path)
-        with self._appending:
-            before = self.backend.get_bytes(name) if self.backend.exists(name) else b""
-            self.backend.put_bytes(name, before + data)
+        abilities.append_bytes(self.backend, path, data)
 
     def exists(self, path: str) -> bool:
         return self.backend.exists(path)

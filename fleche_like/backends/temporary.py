@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from fleche_like.backends.base import Buffer
+from fleche_like.backends.base import Buffer, as_bytes
 from fleche_like.backends.folders import Folders
 from fleche_like.backends.keys import TEMPORARY
 
@@ -79,7 +79,7 @@ def _create(folder: str, mode: int) -> tuple[str, int]:
 
 
 def _write(descriptor: int, parts: Sequence[Buffer]) -> None:
-    for part in parts:
+    for part in map(as_bytes, parts):
         written = os.write(descriptor, part)
         while written < len(part):  # one call writes 2 GiB at most, or what room there is
             written += os.write(descriptor, memoryview(part)[written:])

@@ -5,15 +5,24 @@ from __future__ import annotations
 import heapq
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from typing import BinaryIO, Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, BinaryIO, Final
 
 from fleche_like.backends import abilities
-from fleche_like.backends.base import Buffer, ByteBackend, StorageStat, SupportsTransaction
+from fleche_like.backends.base import (
+    Buffer,
+    ByteBackend,
+    StorageStat,
+    SupportsTransaction,
+    as_bytes,
+)
 from fleche_like.backends.keys import normalise, normalise_name
+from fleche_like.backends.stripes import Stripes
 
 # From here on a file of its own costs less than room in a database (measured on SQLite).
 DEFAULT_THRESHOLD_BYTES: Final = 64 * 1024
+
+_moving: Final = Stripes()
 
 
 class TieredBackend:
@@ -22,8 +31,13 @@ class TieredBackend:
     A key is looked for in the small tier first, so that one is what counts if both hold it: it may
     happen when the sizes of one key's payloads differ, and between the two steps of a write.
 
+    What is appended to lives in the large tier, and is moved there by the first append. Records
+    of several processes are kept apart and whole if the large tier's appends do that, and the small
+    tier has transactions (or is seen by one process alone).
+
     Args:
-        small: takes payloads of up to ``threshold_bytes``; its transactions are this backend's.
+        small: takes payloads of up to ``threshold_bytes``, but no empty ones; its transactions are
+            this backend's.
         large: takes the rest, at once: what is written there survives a transaction that is
             undone, hidden by what the small tier still holds or harmless garbage.
         threshold_bytes: the largest payload that is small.
@@ -55,7 +69,9 @@ class TieredBackend:
         self.put_parts(key, (data,))
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
-        if sum(map(len, parts)) <= self.threshold_bytes:
+        parts = [as_bytes(part) for part in parts]
+        # Nothing is stored as nothing here: so an append tells a row of its own from one it found.
+        if 0 < sum(map(len, parts)) <= self.threshold_bytes:
             # A larger twin is left behind, hidden: were it removed and the transaction undone,
             # the key would be lost.
             abilities.put_parts(self.small, key, parts)
@@ -63,6 +79,18 @@ class TieredBackend:
         # Written before the twin goes, so that a reader finds one of the two at any moment.
         abilities.put_parts(self.large, key, parts)
         self.small.delete(key)
+
+    def append_bytes(self, key: str, data: Buffer) -> None:
+        name = normalise_name(key)
+        if not self.small.exists(name):
+            abilities.append_bytes(self.large, name, data)
+            return
+        with self._alone(name):
+            if held := self._locked(name):
+                abilities.put_parts(self.large, name, (held, data))
+            else:
+                abilities.append_bytes(self.large, name, data)
+            self.small.delete(name)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), data) for key, data in items]
@@ -130,11 +158,28 @@ class TieredBackend:
         abilities.remove_empty(self.small, prefix)
         abilities.remove_empty(self.large, prefix)
 
+    def sweep(self, *, older_than_s: float = 3600.0) -> int:
+        return sum(abilities.sweep(tier, older_than_s) for tier in (self.small, self.large))
+
     def close(self) -> None:
         try:
             self.small.close()
         finally:
             self.large.close()
+
+    def _locked(self, name: str) -> bytes:
+        """Return what the small tier holds; nothing if it was moved since."""
+        if hasattr(self, "transaction"):
+            # Who does the same meanwhile waits here, and then finds an empty row of its own making.
+            abilities.append_bytes(self.small, name, b"")
+        elif not self.small.exists(name):
+            return b""
+        return self.small.get_bytes(name)
+
+    def _alone(self, name: str) -> AbstractContextManager[Any]:
+        # A thread inside a transaction must not wait for another that waits for the transaction.
+        transaction = getattr(self, "transaction", None)
+        return _moving.of(name) if transaction is None else transaction()
 
 
 def without_repeats(keys: Iterable[str]) -> Iterator[str]:
