@@ -14,7 +14,6 @@ from fleche_like.cache.abilities import (
     SupportsGeneration,
     SupportsManifests,
     lookup_of,
-    transaction_of,
 )
 from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.manifest import Manifest
@@ -22,6 +21,7 @@ from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.reading_many import many_reader_of
+from fleche_like.cache.saving import UnitOfWork, straight_saver
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
     Call,
@@ -101,8 +101,9 @@ class Cache(OperationContext):
         self._read: Reader = self._read_stored if without_context else self._read_in_context
         self._lookup_value = lookup_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
-        self._calls_transaction = transaction_of(self.calls)
-        self._values_transaction = transaction_of(self.values)
+        self._unit_of_work = UnitOfWork(self.values, self.calls)
+        straight = straight_saver(self.values, self.calls)
+        self._save_straight = straight if without_context else None
         self.hits = 0
         self.misses = 0
         self.stored = 0
@@ -289,20 +290,37 @@ class Cache(OperationContext):
         """
         self._refuse_if_read_only()
         call = prepared.finished(result, metadata)
-        with (
-            self._operation_context(call.key),
-            self._calls_transaction(),
-            self._values_transaction(),
-        ):
+        if self._save_straight is None or self._has_more(prepared, manifest):
+            self._save_by_steps(call, result, prepared, manifest)
+        else:
+            self._save_straight(call, result)
+        self._known_codes.add(call.code)
+        self.memory.discard(call.key)
+        self.stored += 1
+        return call.key
+
+    def _has_more(self, prepared: PreparedCall, manifest: Mapping[str, Digest] | None) -> bool:
+        """Whether there is more to store than a call and its result."""
+        if manifest is not None and prepared.call.code not in self._known_codes:
+            return True
+        return not isinstance(prepared, SealedArguments) or bool(prepared.pending)
+
+    def _save_by_steps(
+        self,
+        call: DigestedCall,
+        result: Any,
+        prepared: PreparedCall,
+        manifest: Mapping[str, Digest] | None,
+    ) -> None:
+        def save() -> None:
             # The result first: when it goes into a file, no transaction has begun yet.
             self.values.save(result, call.result)
             self._save_arguments(prepared)
             self.calls.save(call)
             self._save_manifest(call.code, manifest)
-        self._known_codes.add(call.code)
-        self.memory.discard(call.key)
-        self.stored += 1
-        return call.key
+
+        with self._operation_context(call.key):
+            self._unit_of_work.run(save)
 
     def _save_arguments(self, prepared: PreparedCall) -> None:
         if self._encoding is not None and isinstance(prepared, SealedArguments):

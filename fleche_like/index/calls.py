@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from fleche_like.index.late import Late
 from fleche_like.index.manifests import Manifests
 from fleche_like.index.many import KeyLists, condition
 from fleche_like.index.models import calls, state
+from fleche_like.index.saves import Saves
 from fleche_like.index.selecting import Selector
 from fleche_like.index.writing import Stored, Writer
 from fleche_like.storage.base import CallStorage, Intent
@@ -34,7 +36,7 @@ from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 4000
+BATCH: Final = 20_000
 """Calls in one transaction of a bulk save: each writes most leaves of the records once."""
 
 T = TypeVar("T")
@@ -155,9 +157,16 @@ class SqlCallStorage(CallStorage):
         Returns:
             ``None`` if the values are not in the same database.
         """
+        return Hits(self.database, container) if self._joins(values) else None
+
+    def saves_with(self, values: ByteBackend, container: str) -> Saves | None:
+        """Return what writes a call and its result at once; as :meth:`hits_with`."""
+        return Saves(self.database, container, self._save_once) if self._joins(values) else None
+
+    def _joins(self, values: ByteBackend) -> bool:
+        """Whether values and records are in the same database."""
         small = getattr(values, "small", values)
-        shared = self._records is None and getattr(small, "database", None) is self.database
-        return Hits(self.database, container) if shared else None
+        return self._records is None and getattr(small, "database", None) is self.database
 
     def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
         with self._operation_context(key, intent=Intent.READ):
@@ -212,24 +221,26 @@ class SqlCallStorage(CallStorage):
         """
         for batch in _batches(calls):
             records = [(call, seal_record(call)) for call in batch]
-            with (
-                self._operation_contexts([call.key for call in batch], intent=Intent.WRITE),
-                self.transaction(),
-            ):
-                self._save_batch(records)
+            with self._operation_contexts([call.key for call in batch], intent=Intent.WRITE):
+                self.database.retrying(functools.partial(self._save_batch, records))
 
     def _save(self, stored: Stored) -> None:
-        with self.database.transaction():
-            if not self._insert(stored) and self._data(stored.call.key) != stored.record:
-                self._writer.replace(stored)
+        self.database.retrying(lambda: self._save_once(stored))
+
+    def _save_once(self, stored: Stored) -> None:
+        if not self._insert(stored) and self._data(stored.call.key) != stored.record:
+            self._writer.replace(stored)
 
     def _save_elsewhere(self, records: ByteBackend, stored: Stored, data: bytes) -> None:
         same = self._data(stored.call.key) == data
         if not same:
             records.put_bytes(path(CALLS, stored.call.key), data)
-        with self.database.transaction():
+
+        def save() -> None:
             if not self._insert(stored, data) and not same:
                 self._writer.replace(stored)
+
+        self.database.retrying(save)
 
     def _insert(self, stored: Stored, data: bytes | None = None) -> bool:
         if self._late is None:
@@ -249,7 +260,7 @@ class SqlCallStorage(CallStorage):
             in_rows = self._records is None
             self._writer.insert_new([Stored(call, data if in_rows else None) for call, data in new])
             self._late.raise_watermark()
-        for call, data in again:
+        for call, data in sorted(again, key=lambda sealed: sealed[0].key):
             if self._records is None:
                 self._save(Stored(call, data))
             else:
@@ -306,8 +317,7 @@ class SqlCallStorage(CallStorage):
     def _evict(self, key: Digest) -> None:
         # Rows before the record: a record without rows is found by `reindex`, the other way round
         # a query would name a call that is not there.
-        with self.transaction():
-            self._remove(key)
+        self.database.retrying(lambda: self._remove(key))
         if self._records is not None:
             self._records.delete(path(CALLS, key))
 
@@ -348,6 +358,10 @@ class SqlCallStorage(CallStorage):
         return ((key, found.get(path(CALLS, key))) for key in keys)
 
     # --- the whole -----------------------------------------------------------------------------
+
+    def retrying(self, action: Callable[[], T]) -> T:
+        """Run a unit of work, and again if the server undid it: see the database's method."""
+        return self.database.retrying(action)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return the database's unit of work: what is written inside commits together."""

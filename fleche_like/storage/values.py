@@ -62,11 +62,14 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             if not self._contains(key):
                 self.put_encoded(self.encode(value, key), key)
             return key
-        parts = self.encode(value, key)
+        self.put_once(self.encode(value, key), key)
+        return key
+
+    def put_once(self, parts: Sequence[Buffer], key: Digest) -> None:
+        """Store what :meth:`encode` returned, unless it is there."""
         # In a database, writing a few bytes again costs less than asking whether they are there.
         if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._contains(key):
             self.put_encoded(parts, key)
-        return key
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, replacing what was there."""
