@@ -27,6 +27,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from fleche_like.calls.call import RESULT, DigestedCall
+from fleche_like.calls.compact import MomentEncoder, encode
 from fleche_like.calls.leaves import CONTAINERS, Json, from_json, names_a_zone, to_json
 from fleche_like.calls.metadata import freeze
 from fleche_like.calls.parts import Parts, parts_from_json, parts_to_json
@@ -39,13 +40,6 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _FORMAT: Final = 1
 _WITH_RESULT: Final = 8
-_OPTIONS: Final[dict[str, Any]] = {
-    "ensure_ascii": False,
-    "check_circular": False,
-    "allow_nan": False,
-    "separators": (",", ":"),
-}
-_ENCODE: Final = json.JSONEncoder(**_OPTIONS).encode
 # Nowhere else in JSON: quotes inside a text have a backslash in front.
 _EMPTY_NAME: Final = '"":'
 _DECODE: Final = json.JSONDecoder().decode
@@ -66,21 +60,13 @@ def encode_record(call: DigestedCall) -> bytes:
 
     Metadata that JSON cannot hold is stored as :func:`~fleche_like.calls.metadata.freeze` has it.
     """
-    moments: list[Json] = []
-
-    def default(value: object) -> Json:
-        if type(value) is not datetime:
-            raise TypeError
-        moments.append(_moment(value))
-        return moments[-1]
-
     try:
-        text = json.JSONEncoder(default=default, **_OPTIONS).encode(_fields(call, call.metadata))
-        plain = text.count(_EMPTY_NAME) == len(moments)
+        text, moments = _MOMENTS.encode(_fields(call, call.metadata))
+        plain = text.count(_EMPTY_NAME) == moments
     except (ValueError, TypeError):  # a NaN, or no JSON at all among the metadata
         plain = False
     if not plain:
-        text = _ENCODE(_fields(call, [_wrapped(freeze(call.metadata))]))
+        text = encode(_fields(call, [_wrapped(freeze(call.metadata))]))
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -226,6 +212,9 @@ def _check_identity(name: Json, module: Json, version: Json) -> None:
 def _moment(value: datetime) -> Json:
     item = to_json(value)
     return {"": item["d"] if len(item) == 1 else item}
+
+
+_MOMENTS: Final = MomentEncoder(_moment)
 
 
 def _revived(item: Json) -> Any:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleche_like.calls import RESULT, Call, DigestedCall
+from fleche_like.calls import RESULT, Call, DigestedCall, record
+from fleche_like.calls.compact import MomentEncoder
 from fleche_like.calls.record import decode_record, decode_result, encode_record
 from fleche_like.errors import DamagedEnvelope
 from fleche_like.hashing import Digest, digest
@@ -35,6 +36,15 @@ def test_records_round_trip_exactly(call):
         == call.key
         == DigestedCall(*[getattr(back, n) for n in vars(call) if n != "key"]).key
     )
+
+
+@given(digested_calls())
+def test_without_the_encoder_in_c_the_text_is_the_same(call):
+    quick = encode_record(call)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json.encoder, "c_make_encoder", None)
+        patch.setattr(record, "_MOMENTS", MomentEncoder(record._moment))
+        assert encode_record(call) == quick
 
 
 @given(digested_calls())
