@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
-from fleche_like.calls import RESULT, DigestedCall, Scalar
+from fleche_like.calls import RESULT, DigestedCall, Scalar, Version
 from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
 from fleche_like.storage import CallStorage, ValueStorage
@@ -69,6 +69,15 @@ class SupportsGeneration(Protocol):
 
     def generation(self) -> int:
         """Return a number that grows with every such change."""
+        ...
+
+
+@runtime_checkable
+class SupportsCodes(Protocol):
+    """Telling under which code digests calls of a function are stored, without reading calls."""
+
+    def codes(self, name: str, module: str | None, version: Version) -> list[Digest]:
+        """Return the code digests; none for calls without."""
         ...
 
 

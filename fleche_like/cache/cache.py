@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self, overload
 
 from fleche_like.cache.abilities import (
     SupportsClose,
+    SupportsCodes,
     SupportsEncoding,
     SupportsGeneration,
     SupportsManifests,
@@ -451,6 +452,20 @@ class Cache(OperationContext):
         return sum(1 for _ in self._selected(selection))
 
     # The whole
+
+    def codes(self, name: str, module: str | None, version: Version = None) -> list[Digest]:
+        """Return the code digests under which calls of a function were stored.
+
+        Args:
+            name: its qualified name.
+            module: its module.
+            version: its version.
+        """
+        if isinstance(self.calls, SupportsCodes):
+            return self.calls.codes(name, module, version)
+        template = QueryCall(name=name, module=module, version=version)
+        found = (call.code for call in self.calls.query(template))
+        return [*dict.fromkeys(code for code in found if code is not None)]
 
     def manifest(self, code: Digest | str) -> Mapping[str, str]:
         """Return what went into a code digest: digests by part name; none if it is unknown."""

@@ -33,7 +33,7 @@ class QueryCall:
             with that very value, or with any if it is ``None`` (which also finds a branch).
         module: the function's module.
         version: its version, by exact type.
-        code: digest of its code, possibly short.
+        code: digest of its code, possibly short; or several digests, of which any will do.
         result: the result's value or digest; a call without result matches only ``None``.
     """
 
@@ -42,7 +42,7 @@ class QueryCall:
     metadata: Mapping[str, Any] | None = None
     module: str | None = None
     version: Version = None
-    code: Digest | str | None = None
+    code: Digest | str | tuple[Digest, ...] | None = None
     result: Any = None
 
     def digested(self) -> QueryCall:
@@ -58,7 +58,7 @@ class QueryCall:
             self,
             arguments=None if self.arguments is None else _patterns(self.arguments),
             metadata=None if self.metadata is None else flatten(freeze(self.metadata), dotted=True),
-            code=None if self.code is None else as_pattern(Digest(self.code)),
+            code=_code_patterns(self.code),
             result=as_pattern(self.result),
         )
 
@@ -78,7 +78,7 @@ def matches_digested(template: QueryCall, call: DigestedCall) -> bool:
         template.name in {None, call.name}
         and template.module in {None, call.module}
         and (template.version is None or _same_version(template.version, call.version))
-        and fits(template.code, call.code)
+        and _fits_code(template.code, call.code)
         and fits(template.result, call.result)
         and _fits_arguments(template.arguments or {}, call.arguments)
         and _fits_metadata(template.metadata or {}, call)
@@ -100,6 +100,20 @@ def as_pattern(value: Any) -> Digest | None:
     if value is None:
         return None
     return _checked(value) if isinstance(value, Digest) else value_digest(value)
+
+
+def _code_patterns(
+    code: Digest | str | tuple[Digest, ...] | None,
+) -> Digest | tuple[Digest, ...] | None:
+    if isinstance(code, tuple):
+        return tuple(_checked(Digest(each)) for each in code)
+    return None if code is None else _checked(Digest(code))
+
+
+def _fits_code(patterns: str | tuple[Digest, ...] | None, key: Digest | None) -> bool:
+    if isinstance(patterns, tuple):
+        return any(fits(each, key) for each in patterns)
+    return fits(patterns, key)
 
 
 def _checked(pattern: Digest) -> Digest:

@@ -375,6 +375,10 @@ class SqlCallStorage(CallStorage):
         row = self.database.read_one(self._generation)
         return 0 if row is None else int(row[0])
 
+    def codes(self, name: str, module: str | None, version: Version) -> list[Digest]:
+        """Return the code digests under which calls of a function were ever stored."""
+        return self._manifests.codes(name, module, version)
+
     def save_manifest(self, code: Digest, parts: Mapping[str, Digest]) -> None:
         """Store the digests of the parts that went into a code digest, unless they are there."""
         self._manifests.save(code, parts)

@@ -327,8 +327,9 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
     if template.version is not None:
         yield functions.c.version == spell_version(template.version)
     if template.code is not None:
-        yield functions.c.code >= template.code
-        yield functions.c.code < after(template.code)
+        codes = template.code if isinstance(template.code, tuple) else (template.code,)
+        column = functions.c.code
+        yield sa.or_(*(sa.and_(column >= each, column < after(each)) for each in codes))
 
 
 def _is_unknown(columns: Columns) -> list[Condition]:

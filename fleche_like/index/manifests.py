@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from fleche_like.calls import Version
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
-from fleche_like.index.models import manifests
+from fleche_like.index.models import functions, manifests
+from fleche_like.index.spelling import spell, spell_optional, spell_version
 from fleche_like.index.upserts import insert_or_ignore
 
 COLUMNS = ("code", "position", "part", "digest")
+_FUNCTION = ("name", "module", "version")
 
 
 class Manifests:
@@ -23,6 +26,12 @@ class Manifests:
         self._insert = insert_or_ignore(database, manifests, COLUMNS, ("code", "position"))
         self._any = database.prepare(
             sa.select(manifests.c.position).where(code, manifests.c.position == 0), ("code",)
+        )
+        self._codes = database.prepare(
+            sa.select(functions.c.code).where(
+                *(functions.c[column] == sa.bindparam(column) for column in _FUNCTION)
+            ),
+            _FUNCTION,
         )
         self._parts = database.prepare(
             sa.select(manifests.c.part, manifests.c.digest)
@@ -42,6 +51,12 @@ class Manifests:
                     for position, (part, digest) in enumerate(parts.items())
                 ],
             )
+
+    def codes(self, name: str, module: str | None, version: Version) -> list[Digest]:
+        """Return the code digests under which calls of a function were ever stored."""
+        row = (spell(name), spell_optional(module), spell_version(version))
+        found = self._database.read(self._codes, row)
+        return [Digest(code) for (code,) in found if code]
 
     def load(self, code: Digest) -> dict[str, str]:
         """Return digests by part, in the order they were given; empty if it is not stored."""

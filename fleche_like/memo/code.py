@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from fleche_like.cache import Manifest
+from fleche_like.cache import Cache, Manifest
+from fleche_like.calls import Version
 from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, digest
 from fleche_like.hashing.tags import SCALARS
@@ -154,6 +155,33 @@ class CodeTracker:
         if len(self._states) >= _MOST_STATES and code not in self._states:
             self._states.clear()
         return self._states.setdefault(code, CodeState(code, manifest, notes=notes))
+
+
+class Coded(Protocol):
+    """A function whose calls are stored under code digests."""
+
+    name: str
+    module: str
+    version: Version
+    tracker: CodeTracker
+
+    @property
+    def cache(self) -> Cache:
+        """Where."""
+        ...
+
+
+def current_codes(function: Coded, state: CodeState) -> tuple[Digest, ...]:
+    """Return the code digests that stored calls of the current code have.
+
+    There are several where arguments brought code of their own.
+    """
+    cache, tracker = function.cache, function.tracker
+    if tracker.mode != "deep" or state.code is None:
+        return () if state.code is None else (state.code,)
+    stored = cache.codes(function.name, function.module, function.version)
+    current = [code for code in stored if tracker.is_current(code, cache.manifest)]
+    return tuple(dict.fromkeys([state.code, *current]))
 
 
 def _own_code_in(values: list[Any], reached: Mapping[int, str]) -> tuple[Any, ...]:

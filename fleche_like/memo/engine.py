@@ -23,7 +23,7 @@ from fleche_like.calls.signatures import take_apart
 from fleche_like.errors import CodecError, NotCached, NotCachedWarning, ReadOnlyError
 from fleche_like.hashing import Digest, module_name
 from fleche_like.memo.active import current_cache
-from fleche_like.memo.code import CodeMode, CodeState, CodeTracker
+from fleche_like.memo.code import CodeMode, CodeState, CodeTracker, current_codes
 from fleche_like.memo.metadata import MetadataOption, Observer
 from fleche_like.memo.stats import MemoStats
 from fleche_like.memo.warning import warn
@@ -127,12 +127,15 @@ class Engine:
 
     def query(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Query:
         """Return the stored calls of the current code and version with these arguments."""
+        arguments = self.binder.bind_partial(args, kwargs)
+        state = self._sound_state(arguments.values())
+        codes = current_codes(self, state)
         template = QueryCall(
             name=self.name,
             module=self.module,
             version=self.version,
-            code=self._sound_state().code,
-            arguments=self.binder.bind_partial(args, kwargs),
+            code=codes if len(codes) > 1 else state.code,
+            arguments=arguments,
         )
         return self.cache.query(template)
 

@@ -139,7 +139,7 @@ def test_a_variable_of_an_inner_function_hides_no_global(monkeypatch):
 class Proxy:
     """Like a request outside of any request."""
 
-    def __getattr__(self, name):
+    def __getattribute__(self, name):
         raise RuntimeError("outside of context")
 
 
