@@ -165,6 +165,9 @@ if TYPE_CHECKING:
         register_digest as register_digest,
     )
     from fleche_like.memo import (
+        File as File,
+    )
+    from fleche_like.memo import (
         current_cache as current_cache,
     )
     from fleche_like.memo import (
@@ -227,7 +230,7 @@ _HOMES = {
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
-    "memo": ("current_cache", "memoize", "set_cache", "use_cache"),
+    "memo": ("File", "current_cache", "memoize", "set_cache", "use_cache"),
 }
 _HOME_OF = {name: floor for floor, names in _HOMES.items() for name in names}
 

@@ -40,12 +40,13 @@ def roles(function: types.FunctionType) -> dict[str, frozenset[Role]]:
         annotations = dict(function.__annotations__)
     except NameError:  # Python 3.14 evaluates them only now
         return {}
-    scope = _scope(function)
+    scope = names_in_scope(function)
     found = {name: _roles_of(annotation, scope) for name, annotation in annotations.items()}
     return {name: given for name, given in found.items() if given}
 
 
-def _scope(function: types.FunctionType) -> dict[str, Any]:
+def names_in_scope(function: types.FunctionType) -> dict[str, Any]:
+    """Return what names mean in the annotations of a function: globals, then closure."""
     scope: dict[str, Any] = dict(function.__globals__)
     scope.update({kind.__name__: kind for kind in getattr(function, "__type_params__", ())})
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):

@@ -2,12 +2,22 @@
 
 =======================  ==========================================================================
 :mod:`.decorator`        ``@memoize``
+:mod:`.policies`         what its options say about running and keeping calls
 :mod:`.memoized`         what it makes: the callable and its tools
-:mod:`.engine`           what happens on a call: look up, run, store
+:mod:`.engine`           the steps of a call: bind, digest, look up, seal
+:mod:`.answering`        which step follows which, in threads and on loops
+:mod:`.run`              one run of the body, and what is stored of it
+:mod:`.flight`           whose turn it is to run a body
+:mod:`.waiting`          waiting for somebody else's turn
+:mod:`.files`            input files as arguments
+:mod:`.isolation`        bodies in a working directory of their own
+:mod:`.raised`           exceptions as results
+:mod:`.ages`             when results expire
 :mod:`.code`             the code digest, and whether it still holds
 :mod:`.captures`         what a function takes from its closure and module
 :mod:`.outputs`          which of those it writes to
 :mod:`.metadata`         what is recorded of a call
+:mod:`.surroundings`     environment and Git as metadata
 :mod:`.active`           the cache in use
 =======================  ==========================================================================
 """
@@ -16,20 +26,30 @@ from __future__ import annotations
 
 from fleche_like.memo.active import current_cache, set_cache, use_cache
 from fleche_like.memo.decorator import memoize
+from fleche_like.memo.files import File
 from fleche_like.memo.memoized import BoundMemoized, Memoized
-from fleche_like.memo.metadata import MetadataSource, RuntimeMetadata
+from fleche_like.memo.metadata import MetadataSource, RuntimeMetadata, Tags, only, use_metadata
+from fleche_like.memo.raised import Raised
 from fleche_like.memo.stats import MemoStats
+from fleche_like.memo.surroundings import EnvironmentMetadata, GitMetadata
 from fleche_like.memo.types_only import register_by_type
 
 __all__ = [
     "BoundMemoized",
+    "EnvironmentMetadata",
+    "File",
+    "GitMetadata",
     "MemoStats",
     "Memoized",
     "MetadataSource",
+    "Raised",
     "RuntimeMetadata",
+    "Tags",
     "current_cache",
     "memoize",
+    "only",
     "register_by_type",
     "set_cache",
     "use_cache",
+    "use_metadata",
 ]

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, get_args, overload
 
-from fleche_like.cache import Cache
+from fleche_like.cache import ArgumentsKept, Cache
 from fleche_like.calls import Version
 from fleche_like.errors import UncachableFunction
 from fleche_like.memo.code import CodeMode
 from fleche_like.memo.memoized import AsyncMemoized, Memoized
 from fleche_like.memo.metadata import MetadataOption
+from fleche_like.memo.policies import Duration, ExceptionsOption, MappingOption, policies
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +31,13 @@ def memoize(
     code: CodeMode = "deep",
     packages: str | Iterable[str] = (),
     strict: bool = False,
+    single_flight: bool = True,
+    expire: Duration | None = None,
+    cache_if: Callable[[R], object] | None = None,
+    exceptions: ExceptionsOption = (),
+    arguments: ArgumentsKept = "auto",
+    isolate: bool = False,
+    mmap: MappingOption = None,
 ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
 
 
@@ -45,6 +53,13 @@ def memoize(
     code: CodeMode = "deep",
     packages: str | Iterable[str] = (),
     strict: bool = False,
+    single_flight: bool = True,
+    expire: Duration | None = None,
+    cache_if: Callable[[Any], object] | None = None,
+    exceptions: ExceptionsOption = (),
+    arguments: ArgumentsKept = "auto",
+    isolate: bool = False,
+    mmap: MappingOption = None,
 ) -> Any:
     """Answer calls of a function from a cache; what is not there yet is computed and stored.
 
@@ -69,10 +84,23 @@ def memoize(
             by that name alone. ``"none"``: nothing of that counts.
         packages: installed packages that count by their version.
         strict: raise what would otherwise be warned about.
+        single_flight: let one caller at a time run the body for the same arguments, among all
+            threads, tasks and processes that share the cache; the others wait for its result.
+        expire: how long a result is good for after the body returned, in seconds or as a
+            ``timedelta``; later it is computed again and replaced.
+        cache_if: called with each result; one for which it is false is not stored.
+        exceptions: types of exceptions to store like results, so that a hit raises them; as a
+            mapping, each with its own time to live (``None`` for that of results).
+        arguments: which argument values are stored beside their digests: ``"auto"``, those up to
+            64 MB that can be; ``"all"``, or the call is not cached; ``"none"``.
+        isolate: run the body in an empty working directory of its own, removed afterwards.
+        mmap: map large arrays of results (see ``open_cache``), whatever the cache does.
 
     Raises:
-        UncachableFunction: calls of a generator function: what they yield can be consumed once.
-        ConfigError: ``ignore`` or ``require`` names what is no parameter.
+        UncachableFunction: a generator function: what it yields can be consumed only once; or a
+            coroutine function with ``isolate``, since all tasks share one working directory.
+        ConfigError: ``ignore`` or ``require`` names what is no parameter, or an option makes no
+            sense.
 
     >>> import fleche_like as fl
     >>> @fl.memoize(cache=fl.open_cache("memory://"))
@@ -93,7 +121,16 @@ def memoize(
         "metadata": metadata,
         "code": code,
         "packages": (packages,) if isinstance(packages, str) else packages,
-        "strict": strict,
+        "policies": policies(
+            strict=strict,
+            single_flight=single_flight,
+            expire=expire,
+            cache_if=cache_if,
+            exceptions=exceptions,
+            arguments=arguments,
+            isolate=isolate,
+            mmap=mmap,
+        ),
     }
     if function is None:
         return lambda decorated: _memoized(decorated, options)
@@ -108,8 +145,13 @@ def _memoized(function: Any, options: dict[str, Any]) -> Any:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise UncachableFunction(
             f"{function.__qualname__} is a generator function: what it yields can be consumed only "
-            "once; return a list to have it cached"
+            "once; return a list to have it cached, or memoize what makes each item"
         )
     if inspect.iscoroutinefunction(function):
+        if options["policies"].isolate:
+            raise UncachableFunction(
+                f"{function.__qualname__} is a coroutine function: isolate=True cannot give it a "
+                "working directory of its own, since all tasks share one"
+            )
         return AsyncMemoized(function, **options)
     return Memoized(function, **options)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import marshal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from fleche_like.cache import Cache
 from fleche_like.calls import (
     Binder,
     Call,
-    PreparedCall,
     QueryCall,
     Version,
     digest_arguments,
@@ -23,8 +21,14 @@ from fleche_like.calls.signatures import take_apart
 from fleche_like.errors import CodecError, NotCached, NotCachedWarning, ReadOnlyError
 from fleche_like.hashing import Digest, module_name
 from fleche_like.memo.active import current_cache
+from fleche_like.memo.ages import Ages
 from fleche_like.memo.code import CodeMode, CodeState, CodeTracker, current_codes
+from fleche_like.memo.files import Seen, as_files, file_parameters, noting
+from fleche_like.memo.isolation import isolated
 from fleche_like.memo.metadata import MetadataOption, Observer
+from fleche_like.memo.policies import Policies
+from fleche_like.memo.raised import Raised
+from fleche_like.memo.run import Run
 from fleche_like.memo.stats import MemoStats
 from fleche_like.memo.warning import warn
 from fleche_like.query import Query
@@ -32,10 +36,48 @@ from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _MOST_REMEMBERED_KEYS: Final = 16_384
 """Tokens and keys remembered per function and code state: at most some 5 MB."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A call that can be cached, as it was asked for, and its key.
+
+    Args:
+        args: positional arguments as they were passed.
+        kwargs: keyword arguments as they were passed.
+        token: what the fast path knows them by, if they have a token.
+        cache: the cache to use.
+        state: of the function's code.
+        arguments: bound.
+        digests: of the arguments.
+        files: input files among them.
+        key: of the call.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    token: bytes | None
+    cache: Cache
+    state: CodeState
+    arguments: dict[str, Any]
+    digests: dict[str, Digest]
+    files: Sequence[Seen]
+    key: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored result, which may be :class:`Raised`."""
+
+    result: Any
+
+    def opened(self) -> Any:
+        """Return the result, or raise what it marks as raised."""
+        if type(self.result) is Raised:
+            raise self.result.exception
+        return self.result
 
 
 class Engine:
@@ -45,7 +87,8 @@ class Engine:
         function: the plain callable.
         owner: what callers call; for code that refers to itself.
         cache: the cache to use; ``None`` for the one in use where the call is made.
-        version, ignore, require, metadata, code, strict: see :func:`fleche_like.memoize`.
+        policies: what the options say about running and keeping calls.
+        version, ignore, require, metadata, code: see :func:`fleche_like.memoize`.
     """
 
     def __init__(
@@ -60,9 +103,10 @@ class Engine:
         metadata: MetadataOption,
         code: CodeMode,
         packages: Iterable[str],
-        strict: bool,
+        policies: Policies,
     ) -> None:
         self.function = function
+        self.body = isolated(function) if policies.isolate else function
         self.binder = Binder(function, ignore=ignore, require=require)
         self.tracker = CodeTracker(function, code, owner, packages)
         self.stats = MemoStats()
@@ -70,8 +114,12 @@ class Engine:
         self.module = module_name(function)
         self.version = version
         self.bound_cache = cache
-        self._observer = Observer(metadata)
-        self._strict = strict
+        self.policies = policies
+        self._observer = Observer(metadata, timed=policies.expires)
+        self._ages = Ages()
+        self._files = file_parameters(take_apart(function).function)
+        # What the fast path finds by a token is answered without another look.
+        self._remembers = policies.hits_are_plain and not self._files
         self._warned: set[str] = set()
         self.new_tokeniser()
 
@@ -89,7 +137,7 @@ class Engine:
             TypeError: the function cannot be called so.
             Indigestible: something the function captures has no stable identity.
         """
-        arguments = self.binder.bind(args, kwargs)
+        arguments = self._bound(args, kwargs)
         state = self._sound_state(arguments.values())
         return Call(self.name, arguments, self.module, self.version, state.code)
 
@@ -97,6 +145,14 @@ class Engine:
         """Return what identifies this function where another one reaches it, and its function."""
         counts = self.tracker.mode != "none"
         return (self.name, self.version), self.function if counts else None
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return self._with_files(self.binder.bind(args, kwargs))
+
+    def _with_files(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name in self._files & arguments.keys():
+            arguments[name] = as_files(arguments[name])
+        return arguments
 
     def _sound_state(self, arguments: Iterable[Any] = ()) -> CodeState:
         state = self.tracker.state_for(arguments)
@@ -117,13 +173,22 @@ class Engine:
         """Return the stored result for these arguments.
 
         Raises:
-            NotCached: there is none.
+            NotCached: there is none, or it has expired.
+            Exception: the one that is stored, if the body raised.
         """
         call = self.call(args, kwargs)
-        result = self.cache.lookup(call.key)
+        key, cache = call.key, self.cache
+        result = self.valid(self._read(cache, key), key, cache)
         if result is MISSING:
-            raise NotCached(f"{call!r} is not cached", key=call.key)
-        return result
+            raise NotCached(f"{call!r} is not cached", key=key)
+        return Found(result).opened()
+
+    def contains(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether a call with these arguments would be a hit."""
+        key, cache = self.call(args, kwargs).key, self.cache
+        if self.policies.hits_are_plain:
+            return cache.contains(key)
+        return self.valid(self._read(cache, key), key, cache) is not MISSING
 
     def query(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Query:
         """Return the stored calls of the current code and version with these arguments."""
@@ -135,125 +200,115 @@ class Engine:
             module=self.module,
             version=self.version,
             code=codes if len(codes) > 1 else state.code,
-            arguments=arguments,
+            arguments=self._with_files(arguments),
         )
         return self.cache.query(template)
 
-    # Running
+    # Looking up
 
-    def answer(
-        self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        token: bytes | None = None,
-        *,
-        look: bool = True,
-    ) -> Any:
-        """Answer a call that the fast path could not: look it up, else run and store it.
-
-        Args:
-            args: positional arguments.
-            kwargs: keyword arguments.
-            token: the arguments' token, if they have one.
-            look: whether a stored result will do; otherwise it is replaced.
+    def request(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], token: bytes | None = None
+    ) -> Request | None:
+        """Return what is asked for, or ``None`` if it cannot be cached.
 
         Raises:
-            Exception: whatever the function raises.
+            TypeError: the function cannot be called so.
+            Exception: whatever is in the way, if the function is ``strict``.
         """
-        step = self._looked_up(args, kwargs, token, look)
-        if isinstance(step, _Found):
-            return step.result
-        return self.run(step, args, kwargs)
-
-    def run(self, step: Run, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run the body, and store what the step says."""
-        args, kwargs = self._with_values(args, kwargs)
-        step.start()
-        try:
-            result = self.function(*args, **kwargs)
-        except BaseException:
-            self.stats.failures += 1
-            raise
-        step.finish(result)
-        return result
-
-    async def answer_async(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, look: bool = True
-    ) -> Any:
-        """Answer a call of a coroutine function; storage runs in threads, not on the loop.
-
-        Args and raises: see :meth:`answer`.
-        """
-        step = await _off_the_loop(self._looked_up, args, kwargs, None, look)
-        if isinstance(step, _Found):
-            return step.result
-        args, kwargs = await _off_the_loop(self._with_values, args, kwargs)
-        step.start()
-        try:
-            result = await self.function(*args, **kwargs)
-        except BaseException:
-            self.stats.failures += 1
-            raise
-        await _off_the_loop(step.finish, result)
-        return result
-
-    def _looked_up(
-        self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        token: bytes | None,
-        look: bool,
-    ) -> _Found | Run:
-        arguments = self.binder.bind(args, kwargs)  # raises what a wrong call raises
+        arguments = self._bound(args, kwargs)  # raises what a wrong call raises
         if not self.binder.is_cacheable(args, kwargs):
-            return Run(self)
+            return None
         try:
             state = self._sound_state(arguments.values())
-            cache = self.cache
-            digests = digest_arguments(arguments)
-            if look:
-                maker = key_maker(self.name, self.module, self.version, state.code)
-                key = maker.key_of_own(digests)
-                result = self._result(cache, key)
-                if result is not MISSING:
-                    self._remember(state, token, key, args, kwargs)
-                    self.stats.hits += 1
-                    return _Found(result)
-            call = Call(self.name, arguments, self.module, self.version, state.code)
-            return Run(self, cache, cache.prepare(call, call.digested(digests)), state.manifest)
+            digests, files = noting(digest_arguments, arguments)
+            key = key_maker(self.name, self.module, self.version, state.code).key_of_own(digests)
+            return Request(args, kwargs, token, self.cache, state, arguments, digests, files, key)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
+            self.give_up(problem)
+            return None
+
+    def stored(self, request: Request) -> Found | Run | None:
+        """Return what is stored; an uncached run if that cannot be told; ``None`` if nothing is.
+
+        Raises:
+            Exception: whatever is in the way, if the function is ``strict``.
+        """
+        try:
+            result = self.valid(self._read(request.cache, request.key), request.key, request.cache)
         except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return Run(self)
+        if result is MISSING:
+            return None
+        self._remember(request)
+        self.stats.hits += 1
+        return Found(result)
 
-    def _result(self, cache: Cache, key: Digest) -> Any | Missing:
-        """Return a stored result; one that cannot be decoded here is computed anew."""
+    def recalled(self, key: Digest) -> Any | Missing:
+        """Return a result that memory holds, for callers that must not wait; else ``MISSING``."""
         try:
-            return cache.lookup(key)
+            return self.cache.recall(key)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
+            self.give_up(problem)
+            return MISSING
+
+    def _read(self, cache: Cache, key: Digest) -> Any | Missing:
+        """Return a stored result; one that cannot be decoded here is computed anew."""
+        mmap = self.policies.mmap
+        try:
+            return cache.lookup(key) if mmap is None else cache.lookup_mapped(key, mmap)
         except CodecError as problem:
             self.give_up(problem)
             return MISSING
 
-    def _remember(
-        self,
-        state: CodeState,
-        token: bytes | None,
-        key: Digest,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> None:
+    def valid(self, result: Any, key: Digest, cache: Cache) -> Any | Missing:
+        """Return a stored result if the policies let it answer a call, else ``MISSING``.
+
+        Args:
+            result: what the cache returned: possibly ``MISSING``, or :class:`Raised`.
+            key: of the call.
+            cache: where it is stored.
+        """
+        policies = self.policies
+        if result is MISSING or (policies.hits_are_plain and type(result) is not Raised):
+            return result
+        age_s: float | None = policies.expire_s
+        if type(result) is Raised:
+            age_s = policies.expire_s_of(result.exception)
+        stands = age_s is not None and not self._ages.is_reached(age_s, key, cache)
+        return result if stands else MISSING
+
+    def prepared(self, request: Request) -> Run:
+        """Return the run of a call, sealed as it is now.
+
+        Raises:
+            Exception: whatever is in the way, if the function is ``strict``.
+        """
+        try:
+            call = Call(self.name, request.arguments, self.module, self.version, request.state.code)
+            digested = call.digested(request.digests)
+            digested.key = request.key
+            sealed = request.cache.prepare(call, digested, arguments=self.policies.arguments)
+            return Run(self, request.cache, sealed, request.state.manifest, request.files)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
+            self.give_up(problem)
+            return Run(self)
+
+    def _remember(self, request: Request) -> None:
         """Let the fast path find this key next time.
 
         The token is made again: had another thread changed an argument between token and digest,
         the two would not belong together.
         """
-        if token is None:
+        token, keys = request.token, request.state.keys
+        if token is None or not self._remembers:
             return
-        if len(state.keys) >= _MOST_REMEMBERED_KEYS:
-            state.keys.clear()
-        if self.token(*args, **kwargs) == token:
-            state.keys[token] = key
+        if len(keys) >= _MOST_REMEMBERED_KEYS:
+            keys.clear()
+        if self.token(*request.args, **request.kwargs) == token:
+            keys[token] = request.key
 
-    def _with_values(
+    def with_values(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Replace digests given as arguments by the values they stand for.
@@ -274,7 +329,7 @@ class Engine:
         Raises:
             Exception: the problem itself, if the function was decorated with ``strict=True``.
         """
-        if self._strict:
+        if self.policies.strict:
             raise problem
         kind = type(problem).__name__
         logger.debug("call of %s is not cached", self.name, exc_info=problem)
@@ -287,11 +342,7 @@ class Engine:
 
     def observe(self) -> Callable[[], dict[str, Any]]:
         """Begin to observe a call; a source of metadata that fails costs the metadata only."""
-        try:
-            return self._observer.start()
-        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
-            self.give_up(problem)
-            return dict
+        return self._observer.start(self.give_up)
 
     # The fast path's token
 
@@ -304,55 +355,6 @@ class Engine:
     def tokeniser_is_stale(self) -> bool:
         """Whether the function's code or defaults were replaced since the last tokeniser."""
         return self._token_generation != self.binder.generation
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A stored result."""
-
-    result: Any
-
-
-class Run:
-    """One run of the body, and what is to be stored of it; nothing without a prepared call."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        cache: Cache | None = None,
-        prepared: PreparedCall | None = None,
-        manifest: Mapping[str, Digest] | None = None,
-    ) -> None:
-        self._engine = engine
-        self._cache = cache
-        self._prepared = prepared
-        self._manifest = manifest
-
-    def start(self) -> None:
-        """Note that the body begins."""
-        self._observed = self._engine.observe() if self._prepared is not None else dict
-
-    def finish(self, result: Any) -> None:
-        """Store what the body returned. Whatever goes wrong here costs the storing alone."""
-        stats = self._engine.stats
-        if self._prepared is None or self._cache is None:
-            stats.uncached += 1
-            return
-        try:
-            self._cache.commit(self._prepared, result, self._observed(), self._manifest)
-            stats.misses += 1
-        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
-            stats.uncached += 1
-            self._engine.give_up(problem)
-
-
-async def _off_the_loop(step: Callable[..., T], *args: Any) -> T:
-    """Run a step in a thread; at once where no asyncio loop runs (trio, a loop of one's own)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return step(*args)
-    return await asyncio.to_thread(step, *args)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

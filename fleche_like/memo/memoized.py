@@ -10,7 +10,10 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, o
 
 from fleche_like.calls import Call
 from fleche_like.hashing import Digest, digest
-from fleche_like.memo.engine import Engine, Run
+from fleche_like.memo.answering import answer, answer_on_loop, run
+from fleche_like.memo.engine import Engine
+from fleche_like.memo.raised import Raised
+from fleche_like.memo.run import Run
 from fleche_like.memo.stats import MemoStats
 from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING
@@ -48,18 +51,19 @@ class CallTools(Generic[P, R]):
         return self._engine.call((*self._leading, *args), kwargs).key
 
     def contains(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Return whether the call with these arguments is stored.
+        """Return whether the call with these arguments is stored, and has not expired.
 
         Raises:
             TypeError, Indigestible: see :meth:`key`.
         """
-        return self._engine.cache.contains(self.key(*args, **kwargs))
+        return self._engine.contains((*self._leading, *args), kwargs)
 
     def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result for these arguments, and never run the function.
 
         Raises:
-            NotCached: (a KeyError) there is none.
+            NotCached: (a KeyError) there is none, or it has expired.
+            Exception: the one that is stored, by ``exceptions=``.
             TypeError, Indigestible: see :meth:`key`.
         """
         return cast("R", self._engine.load((*self._leading, *args), kwargs))
@@ -89,7 +93,7 @@ class CallTools(Generic[P, R]):
 
         Memoized functions that it calls are answered from the cache as ever.
         """
-        return cast("R", self._engine.answer((*self._leading, *args), kwargs, look=False))
+        return cast("R", answer(self._engine, (*self._leading, *args), kwargs, look=False))
 
     def stats(self, /) -> MemoStats:
         """Return a copy of the counts of this function's calls in this process."""
@@ -121,7 +125,6 @@ class Memoized(CallTools[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         engine = self._engine
-        look = True
         try:
             token = self._token(*args, **kwargs)
         except TypeError:  # a wrong call, or the function was given another signature
@@ -133,14 +136,13 @@ class Memoized(CallTools[P, R]):
                     result = engine.cache.lookup(key)
                 except Exception as problem:  # noqa: BLE001  it costs the caching alone
                     engine.give_up(problem)
-                    return cast("R", engine.run(Run(engine), args, kwargs))
-                if result is not MISSING:
+                    return cast("R", run(engine, Run(engine), args, kwargs))
+                if result is not MISSING and type(result) is not Raised:
                     self._stats.hits += 1
                     return cast("R", result)
-                look = False
         elif engine.tokeniser_is_stale():
             self._token = engine.new_tokeniser()
-        return cast("R", engine.answer(args, kwargs, token, look=look))
+        return cast("R", answer(engine, args, kwargs, token))
 
     @overload
     def __get__(self, instance: None, owner: type, /) -> Memoized[P, R]: ...
@@ -181,11 +183,28 @@ class AsyncMemoized(Memoized[P, R]):
     """A coroutine function whose calls are answered from a cache."""
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return cast("R", self._engine.answer_async(args, kwargs))
+        return cast("R", self._answer(args, kwargs))
 
     def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function again for these arguments, and replace what is stored; awaitable."""
-        return cast("R", self._engine.answer_async(args, kwargs, look=False))
+        return cast("R", answer_on_loop(self._engine, args, kwargs, look=False))
+
+    async def _answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer from memory at once, and from anywhere else off the loop."""
+        engine = self._engine
+        try:
+            token = self._token(*args, **kwargs)
+        except TypeError:  # a wrong call, or the function was given another signature
+            token = None
+        if token is not None:
+            key = self._current_state().keys.get(token)
+            result = MISSING if key is None else engine.recalled(key)
+            if result is not MISSING and type(result) is not Raised:
+                self._stats.hits += 1
+                return result
+        elif engine.tokeniser_is_stale():
+            self._token = engine.new_tokeniser()
+        return await answer_on_loop(engine, args, kwargs, token)
 
 
 class BoundMemoized(CallTools[P, R]):

@@ -1,0 +1,156 @@
+"""Answering a call: by what is stored, by somebody else's run, or by one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleche_like.memo.engine import Engine, Found, Request
+from fleche_like.memo.flight import End, Turn
+from fleche_like.memo.loops import off_the_loop
+from fleche_like.memo.run import Run
+from fleche_like.memo.waiting import wait, wait_on_loop
+
+
+def answer(
+    engine: Engine,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    token: bytes | None = None,
+    *,
+    look: bool = True,
+) -> Any:
+    """Answer a call that the fast path could not: look it up, else run and store it.
+
+    Args:
+        engine: of the function.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        token: the arguments' token, if they have one.
+        look: whether a stored result will do; otherwise it is replaced.
+
+    Raises:
+        Exception: whatever the function raises, now or when the result was stored.
+    """
+    request = engine.request(args, kwargs, token)
+    if request is None:
+        return run(engine, Run(engine), args, kwargs)
+    if look and engine.policies.single_flight:
+        return _in_turn(engine, request)
+    step = _found_or_prepared(engine, request, look)
+    return step.opened() if isinstance(step, Found) else run(engine, step, args, kwargs)
+
+
+def _found_or_prepared(engine: Engine, request: Request, look: bool = True) -> Found | Run:
+    return (engine.stored(request) if look else None) or engine.prepared(request)
+
+
+def run(engine: Engine, step: Run, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Run the body, and store what the step says.
+
+    Raises:
+        BaseException: whatever the body raises.
+    """
+    args, kwargs = engine.with_values(args, kwargs)
+    step.start()
+    try:
+        result = engine.body(*args, **kwargs)
+    except BaseException as error:
+        step.fail(error)
+        raise
+    step.finish(result)
+    return result
+
+
+def _in_turn(engine: Engine, request: Request) -> Any:
+    turn, how = Turn(request.cache, request.key, request.cache.leases), End.FAILED
+    try:
+        ours = turn.take()
+        # In turn or not, whoever asks looks once more: the one ahead may just have stored it.
+        while (step := engine.stored(request)) is None and not ours:
+            ours = wait(turn)
+        step = step or engine.prepared(request)
+        if isinstance(step, Found):
+            how = End.STORED
+            return step.opened()
+        with turn.inside():
+            try:
+                return run(engine, step, request.args, request.kwargs)
+            finally:
+                how = step.ended
+    finally:
+        turn.end(how)
+
+
+async def answer_on_loop(
+    engine: Engine,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    token: bytes | None = None,
+    *,
+    look: bool = True,
+) -> Any:
+    """Answer a call of a coroutine function; storage runs in threads, not on the loop.
+
+    Args and raises: see :func:`answer`.
+    """
+    request = await off_the_loop(engine.request, args, kwargs, token)
+    if request is None:
+        return await run_on_loop(engine, Run(engine), args, kwargs)
+    if look and engine.policies.single_flight:
+        return await _in_turn_on_loop(engine, request)
+    step = await off_the_loop(_found_or_prepared, engine, request, look)
+    if isinstance(step, Found):
+        return step.opened()
+    return await run_on_loop(engine, step, args, kwargs)
+
+
+async def run_on_loop(
+    engine: Engine, step: Run, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Await the body, and store what the step says.
+
+    Raises:
+        BaseException: whatever the body raises.
+    """
+    args, kwargs = await off_the_loop(engine.with_values, args, kwargs)
+    step.start()
+    try:
+        result = await engine.body(*args, **kwargs)
+    except Exception as error:
+        await off_the_loop(step.fail, error)
+        raise
+    except BaseException as interrupt:
+        step.fail(interrupt)  # which is never stored, and a closed coroutine must not await
+        raise
+    await off_the_loop(step.finish, result)
+    return result
+
+
+async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
+    turn, how = Turn(request.cache, request.key, request.cache.leases), End.FAILED
+    try:
+        step = await off_the_loop(lambda: _step(engine, request, turn.take()))
+        while step is None:
+            ours = await wait_on_loop(turn)
+            step = await off_the_loop(_step, engine, request, ours)
+        if isinstance(step, Found):
+            how = End.STORED
+            return step.opened()
+        with turn.inside():
+            try:
+                return await run_on_loop(engine, step, request.args, request.kwargs)
+            finally:
+                how = step.ended
+    except GeneratorExit:
+        turn.end(how)  # a closed coroutine must not await
+        raise
+    finally:
+        if turn.is_quick:
+            turn.end(how)
+        elif turn.ended is None:
+            await off_the_loop(turn.end, how)
+
+
+def _step(engine: Engine, request: Request, ours: bool) -> Found | Run | None:
+    return _found_or_prepared(engine, request) if ours else engine.stored(request)
