@@ -86,12 +86,21 @@ def handler(cls: type) -> Handler:
     if fields is not None:
         return _attrs(cls, fields)
     head = object_head(cls)
-    copier = copyreg.dispatch_table.get(cls)
+    copier = _registered_copier(cls)
     if copier is None and _copies_by_default(cls):
         if hasattr(cls, "__getnewargs__") or hasattr(cls, "__getnewargs_ex__"):
             return lambda value: _by_state(head, value)
         return _StateHandler(head)
     return lambda value: _by_reduction(head, value, copier)
+
+
+def _registered_copier(cls: type) -> Any:
+    """Return what ``copyreg`` knows of a type, exceptions apart.
+
+    Libraries that carry tracebacks from process to process register every exception there that is
+    loaded when they are imported; what the copy of an error is must not depend on that.
+    """
+    return None if issubclass(cls, BaseException) else copyreg.dispatch_table.get(cls)
 
 
 def enum_handler(cls: type) -> Handler | None:

@@ -1,11 +1,7 @@
 """The elements of a NumPy array in C order, whatever its layout, in little memory.
 
 What lies in C order already is passed on in place. Anything else is copied slab by slab (a range of
-the first axis) into one buffer that is used again and again. Where the axis that is contiguous in
-memory is not the last one, a slab is transposed in two steps by way of a tile that fits the cache:
-long runs are read into the tile, and short strides are walked only within it. A direct copy touches
-a page of memory for each element (measured: 28 and 65 times the time of hashing for Fortran order
-in two and three dimensions; by tiles 5 and 10).
+the first axis) into one buffer that is used again and again; :mod:`.copying` says how.
 """
 
 from __future__ import annotations
@@ -15,85 +11,81 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-_SLAB_BYTES = 12 << 20
+from fleche_like.hashing import copying
+
 _SMALL_BYTES = 1 << 16
-_TILE_BYTES = 256 << 10
-_RUN_BYTES = 4096
-_LINE_BYTES = 64
+# What a slab may take at most, and what it takes where it need not hold whole lines of its source:
+# little enough to stay in the caches until it is hashed.
+_SLAB_BYTES = 12 << 20
+_USUAL_BYTES = 2 << 20
+_RUN_BYTES = 1024
+_MOST_JOINED_BYTES = 1 << 16
 
 
 def blocks(value: Any) -> Iterator[Any]:
     """Yield an array's elements in C order: itself if it is contiguous, else bounded copies.
 
-    A block is valid until the next one is asked for. At most 13 MB are allocated.
+    Copies are of opaque elements: only their bytes count. A block is valid until the next one is
+    asked for. At most 13 MB are allocated.
     """
     if value.flags.c_contiguous:
         yield value
     elif value.nbytes <= _SMALL_BYTES:
         yield value.copy("C")
-    elif value[0].nbytes > _SLAB_BYTES:
-        for part in value:
-            yield from blocks(part)
     else:
-        yield from _slabs(value)
+        yield from _slabs(simplified(value))
+
+
+def simplified(value: Any) -> Any:
+    """View an array as one of opaque elements, with as few axes and elements as there can be.
+
+    Neighbouring axes that are one in memory are joined, those of length one dropped, and what lies
+    together at the end becomes one element where that is copied faster.
+    """
+    value = value.view(copying.opaque(value.itemsize))
+    axes: list[tuple[int, int]] = []
+    for length, stride in zip(value.shape, value.strides, strict=True):
+        if axes and axes[-1][1] == length * stride:
+            axes[-1] = (axes[-1][0] * length, stride)
+        elif length != 1:
+            axes.append((length, stride))
+    shape, strides = zip(*axes or [(1, value.itemsize)], strict=True)
+    return _joined(as_strided(value, shape, strides))
+
+
+def _joined(value: Any) -> Any:
+    run = value.shape[-1] * value.itemsize
+    if value.ndim == 1 or value.strides[-1] != value.itemsize or run > _MOST_JOINED_BYTES:
+        return value
+    if run not in copying.WORDS and value.shape[-1] < copying.FEW:
+        return value  # a few odd words are copied faster one by one
+    return value.view(copying.opaque(run))[..., 0]
 
 
 def _slabs(value: Any) -> Iterator[Any]:
     rows = _rows(value)
-    buffer = np.empty((rows, *value.shape[1:]), value.dtype)
-    axis = _fast_axis(value)
-    for start in range(0, len(value), rows):
-        source = value[start : start + rows]
-        target = buffer[: len(source)]
-        if axis == value.ndim - 1:
-            np.copyto(target, source)
-        else:
-            _transpose(np.moveaxis(target, axis, -1), np.moveaxis(source, axis, -1))
-        yield target
+    if value.flags.c_contiguous:
+        yield value
+    elif not rows:
+        for part in value:
+            yield from _slabs(simplified(part))
+    else:
+        buffer = np.empty((rows, *value.shape[1:]), value.dtype)
+        for start in range(0, len(value), rows):
+            source = value[start : start + rows]
+            target = buffer[: len(source)]
+            # Rows of a broadcast array are there already.
+            if value.strides[0] or not start:
+                copying.copy(target, source)
+            yield target
 
 
 def _rows(value: Any) -> int:
-    """Return how many rows make a slab: whole cache lines where the first axis is contiguous."""
-    rows = int(min(len(value), max(1, _SLAB_BYTES // value[0].nbytes)))
-    line = max(1, _LINE_BYTES // int(value.itemsize))
-    return rows - rows % line if rows > line else rows
-
-
-def _fast_axis(value: Any) -> int:
-    """Return the axis along which neighbours lie closest in memory; the last one if in doubt."""
-    strides = [
-        abs(s) if n > 1 else math.inf for s, n in zip(value.strides, value.shape, strict=True)
-    ]
-    return min(reversed(range(value.ndim)), key=strides.__getitem__)
-
-
-def _transpose(target: Any, source: Any) -> None:
-    """Copy ``source``, contiguous along its last axis, into ``target``, contiguous along others."""
-    run = max(1, _RUN_BYTES // int(source.itemsize))
-    for start in range(0, source.shape[-1], run):
-        runs = (..., slice(start, start + run))
-        _by_tiles(target[runs], source[runs])
-
-
-def _by_tiles(target: Any, source: Any) -> None:
-    inner = math.prod(source.shape[1:]) * int(source.itemsize)
-    if source.ndim > 2 and inner > _TILE_BYTES:
-        for part, into in zip(source, target, strict=True):
-            _by_tiles(into, part)
-        return
-    rows = max(1, _TILE_BYTES // inner)
-    tile = np.empty((min(rows, len(source)), *source.shape[1:]), source.dtype)
-    whole_runs = _as_runs(tile) if source.strides[-1] == source.itemsize else None
-    for start in range(0, len(source), rows):
-        part = source[start : start + rows]
-        if whole_runs is None:
-            np.copyto(tile[: len(part)], part)
-        else:
-            np.copyto(whole_runs[: len(part)], _as_runs(part))
-        np.copyto(target[start : start + rows], tile[: len(part)])
-
-
-def _as_runs(value: Any) -> Any:
-    """View each run of the last axis as one opaque element, which is copied in one go."""
-    return value.view(f"V{value.shape[-1] * value.itemsize}")
+    """Return how many rows make a slab; 0 if each is too much and is to be taken apart."""
+    row = math.prod(value.shape[1:]) * int(value.itemsize)
+    most, rows = _USUAL_BYTES, len(value)
+    if copying.transposed_axis(value) == 0:
+        most, rows = _SLAB_BYTES, max(_RUN_BYTES // int(value.itemsize), _USUAL_BYTES // row)
+    return int(min(rows, most // row, len(value)))

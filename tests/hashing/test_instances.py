@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from fleche_like.hashing import digest
+from fleche_like.hashing import digest, registry
 
 
 class Plain:
@@ -113,6 +113,14 @@ def test_the_cached_hash_of_attrs_does_not_count() -> None:
 def test_copyreg_speaks_for_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(copyreg.dispatch_table, Registered, lambda v: (Registered, (v.n,)))
     assert digest(Registered(1)) == digest(Registered(1)) != digest(Registered(2))
+
+
+def test_errors_agree_whatever_libraries_register_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As tblib does for every exception class that is loaded when it is imported."""
+    before = digest(LookupError("a"))
+    registry.HANDLERS.pop(id(LookupError))
+    monkeypatch.setitem(copyreg.dispatch_table, LookupError, lambda v: (LookupError, (1, 2)))
+    assert digest(LookupError("a")) == before != digest(LookupError("b"))
 
 
 def test_attributes_of_any_kind_count() -> None:
