@@ -2,18 +2,21 @@
 
 The database is, in this order: the connection that the package hands over, `-x url=…`, the
 variable `FLECHE_LIKE_URL`, the embedded cache `.fleche-like/index.db` below the current folder.
+Locks, backups and refusals are those of `fleche-like db`: see fleche_like/index/schema.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import context
 
+from fleche_like.database import Database
+from fleche_like.index import schema
 from fleche_like.index.models import VERSION_TABLE
-from fleche_like.index.schema import target_metadata
 
 DEFAULT = Path(".fleche-like/index.db")
 
@@ -29,7 +32,7 @@ def url() -> str:
 def run(connection: sa.Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=target_metadata(),
+        target_metadata=schema.target_metadata(),
         version_table=VERSION_TABLE,
         render_as_batch=True,
         compare_type=True,
@@ -43,18 +46,23 @@ def run_online() -> None:
     if handed is not None:
         run(handed)
         return
-    engine = sa.create_engine(url(), poolclass=sa.pool.NullPool)
-    with engine.connect() as connection, connection.begin():
-        if connection.dialect.name == "sqlite":
-            # The whole upgrade is one transaction that waits for other writers at its beginning.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        run(connection)
+    with contextlib.closing(Database(url())) as database:
+        schema.refuse_newer(database, schema.revision(database))
+        changes = command() in {"upgrade", "downgrade"}
+        with schema.migrating(database) if changes else database.sqlalchemy_transaction() as given:
+            run(given)
+
+
+def command() -> str | None:
+    """Return the name of the command that the command line was given."""
+    given = getattr(context.config.cmd_opts, "cmd", None)
+    return None if given is None else given[0].__name__
 
 
 def run_offline() -> None:
     context.configure(
         url=url(),
-        target_metadata=target_metadata(),
+        target_metadata=schema.target_metadata(),
         version_table=VERSION_TABLE,
         render_as_batch=True,
         literal_binds=True,

@@ -6,7 +6,15 @@
 from __future__ import annotations
 
 from fleche_like.index.calls import SqlCallStorage
-from fleche_like.index.schema import check, current, downgrade, history, migrations_path, upgrade
+from fleche_like.index.schema import (
+    check,
+    current,
+    downgrade,
+    history,
+    migrations_path,
+    stamp,
+    upgrade,
+)
 
 __all__ = [
     "SqlCallStorage",
@@ -15,5 +23,6 @@ __all__ = [
     "downgrade",
     "history",
     "migrations_path",
+    "stamp",
     "upgrade",
 ]

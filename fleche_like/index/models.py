@@ -65,6 +65,12 @@ def text(length: int) -> sa.types.TypeEngine[str]:
 _NO_PAD = "utf8mb4_nopad_bin"
 _MYSQL_NO_PAD = "utf8mb4_0900_bin"
 
+LONG_TEXT = (
+    sa.Text()
+    .with_variant(mysql.TEXT(charset="utf8mb4", collation=_NO_PAD), "mariadb")
+    .with_variant(mysql.TEXT(charset="utf8mb4", collation=_MYSQL_NO_PAD), "mysql")
+)
+
 HEX = (
     sa.String(32)
     .with_variant(postgresql.VARCHAR(32, collation="C"), "postgresql")
@@ -159,7 +165,7 @@ manifests = sa.Table(
     metadata,
     sa.Column("code", DIGEST, primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("part", LONG_TEXT, nullable=False),
     sa.Column("digest", DIGEST, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,16 +15,20 @@ from fleche_like.database import Database
 from fleche_like.errors import (
     DatabaseDamaged,
     DatabaseError,
-    SchemaError,
     SchemaOutdated,
     SchemaTooNew,
 )
+from fleche_like.index.exclusive import exclusively
 from fleche_like.index.models import REVISION, VERSION_TABLE, metadata
+from fleche_like.index.upserts import MYSQL
 
 logger = logging.getLogger(__name__)
 
 KNOWN: Final = ("0001", "0002", "0003", "0004")
 """Every revision up to ours, oldest first, so that checking a database needs no Alembic."""
+
+PATIENCE_S: Final = 600
+"""How long to wait for somebody else who migrates the same database on a server, in seconds."""
 
 _version = sa.table(VERSION_TABLE, sa.column("version_num"))
 
@@ -72,39 +74,53 @@ def ensure(database: Database) -> None:
     found = revision(database)
     if found == REVISION:
         return
-    _refuse_newer(database, found)
+    refuse_newer(database, found)
     if database.read_only:
-        raise _outdated(database, found, "it was opened read-only")
-    if found is None:
-        _upgrade(database, "head")
-    elif database.dialect != "sqlite":
-        raise _outdated(database, found, "its operator decides when to upgrade it")
-    else:
-        _upgrade_file(database, found)
+        raise outdated(database, found, "it was opened read-only")
+    if found is not None and database.dialect != "sqlite":
+        raise outdated(database, found, "its operator decides when to upgrade it")
+    _upgrade(database, "head")
 
 
 def upgrade(url: str | Path | Database, target: str = "head") -> None:
     """Bring a database to a later revision; nothing happens if it is there.
 
+    A SQLite file is copied first, to a file whose name ends in the revision and ``.backup``. Of
+    several processes that upgrade at once one does it, and the others wait for that.
+
     Raises:
         SchemaTooNew: a later release wrote it.
-        DatabaseError: the upgrade failed; a SQLite file is as it was.
+        SchemaOutdated: another process has the file open.
+        DatabaseError: the upgrade failed; a SQLite file or a PostgreSQL database is as it was,
+            on MariaDB the next upgrade goes on where this one ended.
     """
     with _opened(url) as database:
-        found = revision(database)
-        _refuse_newer(database, found)
-        if found is None or database.path is None:
-            _upgrade(database, target)
-        elif found != REVISION:
-            _upgrade_file(database, found, target)
+        refuse_newer(database, revision(database))
+        _upgrade(database, target)
 
 
 def downgrade(url: str | Path | Database, target: str) -> None:
-    """Bring a database back to an earlier revision (``"base"``: to no index; blobs stay)."""
+    """Bring a database back to an earlier revision (``"base"``: to no index; blobs stay).
+
+    Raises:
+        As :func:`upgrade`.
+    """
     with _opened(url) as database:
-        _refuse_newer(database, revision(database))
-        with database.sqlalchemy_transaction() as connection:
+        refuse_newer(database, revision(database))
+        with migrating(database) as connection:
             _alembic("downgrade", connection, target)
+
+
+def stamp(url: str | Path | Database, target: str) -> None:
+    """Say that a database has a revision, without changing anything else: for repairs by hand.
+
+    Raises:
+        SchemaTooNew: a later release wrote it.
+    """
+    with _opened(url) as database:
+        refuse_newer(database, revision(database))
+        with database.sqlalchemy_transaction() as connection:
+            _alembic("stamp", connection, target)
 
 
 def current(url: str | Path | Database) -> str | None:
@@ -127,9 +143,39 @@ def check(url: str | Path | Database) -> list[Any]:
     from alembic.migration import MigrationContext
 
     options = {"version_table": VERSION_TABLE, "compare_type": True}
-    with _opened(url) as database, database.sqlalchemy_transaction() as connection:
+    with _opened(url) as database, _looking(database) as connection:
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, target_metadata()))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def migrating(database: Database) -> Iterator[sa.Connection]:
+    """Give the connection on which alone the schema is changed, in a transaction.
+
+    Nobody else migrates meanwhile; a SQLite file with an index is held exclusively, after a
+    backup. What `alembic` on the command line does goes through here too.
+
+    Raises:
+        SchemaOutdated: another process has the file open.
+        DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`.
+    """
+    if database.path is not None and revision(database) is not None:
+        with exclusively(database, revision, outdated) as connection:
+            yield connection
+        return
+    with database.sqlalchemy_transaction() as connection:
+        _lock(connection, database)
+        yield connection
+
+
+@contextlib.contextmanager
+def _looking(database: Database) -> Iterator[sa.Connection]:
+    if database.dialect == "sqlite" and database.path is None:  # it lives in its one connection
+        with database.sqlalchemy_transaction() as connection:
+            yield connection
+        return
+    with database.engine.connect() as connection:
+        yield connection
 
 
 def _opened(url: str | Path | Database) -> contextlib.AbstractContextManager[Database]:
@@ -139,59 +185,36 @@ def _opened(url: str | Path | Database) -> contextlib.AbstractContextManager[Dat
 
 
 def _upgrade(database: Database, target: str) -> None:
-    with database.sqlalchemy_transaction() as connection:
-        _lock(connection)
-        # Somebody else may have done it while we waited for the lock.
-        if _revision_within(connection) != (REVISION if target == "head" else target):
-            _alembic("upgrade", connection, target)
-            logger.info("upgraded %s to %s", database.url, target)
+    wanted = REVISION if target == "head" else target
+    if revision(database) == wanted:
+        return
+    try:
+        with migrating(database) as connection:
+            # Somebody else may have done it while we waited for the lock.
+            if _revision_within(connection) != wanted:
+                _alembic("upgrade", connection, target)
+    except SchemaOutdated:
+        # Whoever has it open may be upgrading it: then this waits for the end of that.
+        if revision(database) != wanted:
+            database.close()  # or we would be the one who has it open
+            raise
+        return
+    logger.info("upgraded %s to %s", database.url, target)
 
 
-def _upgrade_file(database: Database, found: str, target: str = "head") -> None:
-    assert database.path is not None
-    _claim(database, found)
-    backup = _backup(database.path, found)
-    _upgrade(database, target)
-    logger.info("the file before the upgrade is kept as %s", backup)
-
-
-def _claim(database: Database, found: str) -> None:
-    """Make sure that no other connection has the file open, which alone may change its journal."""
-    database.close()
-    assert database.path is not None
-    with contextlib.closing(sqlite3.connect(database.path, timeout=1.0)) as connection:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = delete").fetchone()
-        except sqlite3.OperationalError as error:
-            raise _outdated(database, found, "another process has it open") from error
-    if mode != "delete":
-        raise _outdated(database, found, "another process has it open")
-
-
-def _backup(path: Path, found: str) -> Path:
-    """Copy a database through SQLite's own backup, after a look at the free space."""
-    needed, free = path.stat().st_size, shutil.disk_usage(path.parent).free
-    if free < 2 * needed:
-        raise DatabaseError(
-            f"upgrading {path} needs {2 * needed:,} bytes for a backup; {free:,} are free",
-            url=str(path),
-        )
-    backup = path.with_name(f"{path.name}.{found}.backup")
-    with (
-        contextlib.closing(sqlite3.connect(path)) as source,
-        contextlib.closing(sqlite3.connect(backup)) as copy,
-    ):
-        source.backup(copy)
-    backup.chmod(path.stat().st_mode & 0o777)
-    return backup
-
-
-def _lock(connection: sa.Connection) -> None:
-    """Let one upgrade run at a time; SQLite's transaction does that by itself."""
-    if connection.dialect.name == "postgresql":
+def _lock(connection: sa.Connection, database: Database) -> None:
+    """Let one process migrate at a time; SQLite's transaction does that by itself."""
+    if database.dialect == "postgresql":
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('fleche_like'))"))
-    elif connection.dialect.name in {"mysql", "mariadb"}:
-        connection.execute(sa.text("SELECT get_lock('fleche_like', 60)"))
+    elif database.dialect in MYSQL:
+        name = "concat('fleche_like ', md5(database()))"  # the server's names are common to all
+        ours = connection.execute(sa.text(f"SELECT get_lock({name}, {PATIENCE_S})")).scalar()
+        if ours != 1:
+            raise DatabaseError(
+                f"somebody else went on migrating {database.url} for {PATIENCE_S} s",
+                url=database.url,
+            )
 
 
 def _revision_within(connection: sa.Connection) -> str | None:
@@ -227,7 +250,12 @@ def _config(connection: sa.Connection | None) -> Any:
     return config
 
 
-def _refuse_newer(database: Database, found: str | None) -> None:
+def refuse_newer(database: Database, found: str | None) -> None:
+    """Raise if a database has a revision that we do not know.
+
+    Raises:
+        SchemaTooNew: names both.
+    """
     if found is not None and found not in KNOWN:
         raise SchemaTooNew(
             f"{database.url} has schema {found}, written by a newer fleche-like; this release"
@@ -238,7 +266,8 @@ def _refuse_newer(database: Database, found: str | None) -> None:
         )
 
 
-def _outdated(database: Database, found: str | None, reason: str) -> SchemaError:
+def outdated(database: Database, found: str | None, reason: str) -> SchemaOutdated:
+    """Return the error that says which revision is there and which command to run."""
     return SchemaOutdated(
         f"{database.url} has {'no index' if found is None else f'schema {found}'}, {REVISION} is"
         f" needed, and {reason}; run: fleche-like db upgrade --cache {database.url}",

@@ -5,6 +5,9 @@ Revises:
 Create Date: 2026-11-21
 
 Imports nothing of the package and freezes its types: it must mean the same in every release.
+
+MariaDB commits after each statement that defines something, so that a revision that was killed is
+run again over what it left: there every step passes over what is done.
 """
 
 from __future__ import annotations
@@ -37,12 +40,21 @@ MARIADB = "utf8mb4_nopad_bin"
 MYSQL = "utf8mb4_0900_bin"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+LONG_TEXT = (
+    sa.Text()
+    .with_variant(mysql.TEXT(charset="utf8mb4", collation=MARIADB), "mariadb")
+    .with_variant(mysql.TEXT(charset="utf8mb4", collation=MYSQL), "mysql")
+)
 DIGEST = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
 HEX = (
     sa.String(32)
     .with_variant(postgresql.VARCHAR(32, collation="C"), "postgresql")
     .with_variant(mysql.CHAR(32, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 )
+
+
+def once() -> dict[str, Any]:
+    return {"if_not_exists": True} if op.get_context().dialect.name == "mariadb" else {}
 
 
 def upgrade() -> None:
@@ -57,6 +69,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "name", "module", "version", "code", name="uq_functions_name_module_version_code"
         ),
+        **once(),
     )
     op.create_table(
         "names",
@@ -64,6 +77,7 @@ def upgrade() -> None:
         sa.Column("name", text(200), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_names"),
         sa.UniqueConstraint("name", name="uq_names_name"),
+        **once(),
     )
     calls()
     arguments()
@@ -72,19 +86,13 @@ def upgrade() -> None:
         "manifests",
         sa.Column("code", DIGEST, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("part", LONG_TEXT, nullable=False),
         sa.Column("digest", DIGEST, nullable=False),
         sa.PrimaryKeyConstraint("code", "position", name="pk_manifests"),
         sqlite_with_rowid=False,
+        **once(),
     )
-    state = op.create_table(
-        "state",
-        sa.Column("name", text(200), nullable=False),
-        sa.Column("value", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_state"),
-        sqlite_with_rowid=False,
-    )
-    op.bulk_insert(state, [{"name": name, "value": 0} for name in ("generation", "indexed")])
+    state()
     blobs()
 
 
@@ -101,6 +109,7 @@ def calls() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_calls"),
         sa.UniqueConstraint("key", name="uq_calls_key"),
         sa.ForeignKeyConstraint(["function"], ["functions.id"], name="fk_calls_function_functions"),
+        **once(),
     )
     index("ix_calls_function", "calls", ["function"], "kind >= 0")
     index("ix_calls_num", "calls", ["num"], "num IS NOT NULL AND kind >= 0")
@@ -120,6 +129,7 @@ def arguments() -> None:
         sa.ForeignKeyConstraint(["call"], ["calls.id"], name="fk_arguments_call_calls"),
         sa.ForeignKeyConstraint(["name"], ["names.id"], name="fk_arguments_name_names"),
         sqlite_with_rowid=False,
+        **once(),
     )
     scalar_indexes("arguments")
     index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"], UNTYPED)
@@ -135,8 +145,24 @@ def call_metadata() -> None:
         sa.ForeignKeyConstraint(["call"], ["calls.id"], name="fk_metadata_call_calls"),
         sa.ForeignKeyConstraint(["name"], ["names.id"], name="fk_metadata_name_names"),
         sqlite_with_rowid=False,
+        **once(),
     )
     scalar_indexes("metadata")
+
+
+def state() -> None:
+    op.create_table(
+        "state",
+        sa.Column("name", text(200), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_state"),
+        sqlite_with_rowid=False,
+        **once(),
+    )
+    table = sa.table("state", sa.column("name"), sa.column("value"))
+    op.execute(sa.delete(table))
+    for name in ("generation", "indexed"):
+        op.execute(sa.insert(table).values(name=name, value=sa.literal_column("0")))
 
 
 def blobs() -> None:
@@ -174,10 +200,14 @@ def index(name: str, table: str, columns: list[str], where: str | None = None) -
     partial: dict[str, Any] = {} if where is None else {"sqlite_where": sa.text(where)}
     if where is not None:
         partial["postgresql_where"] = sa.text(where)
-    op.create_index(name, table, columns, **partial)
+    op.create_index(name, table, columns, **partial, **once())
+
+
+def again() -> dict[str, Any]:
+    return {"if_exists": True} if op.get_context().dialect.name == "mariadb" else {}
 
 
 def downgrade() -> None:
     # Blobs stay: the records in them are what an index is rebuilt from.
     for table in ("state", "manifests", "metadata", "arguments", "calls", "names", "functions"):
-        op.drop_table(table)
+        op.drop_table(table, **again())

@@ -6,6 +6,8 @@ Create Date: 2026-11-21
 
 Each row that carries a value is now in exactly one of three indexes: by number, by text, or by
 kind. A digest finds an argument whatever the argument is.
+
+Imports nothing of the package and freezes its types. On MariaDB every step can be done again.
 """
 
 from __future__ import annotations
@@ -39,10 +41,14 @@ def downgrade() -> None:
         op.drop_index("ix_arguments_value_name_call", table_name="arguments")
         index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"], UNTYPED)
     for table in ("metadata", "arguments"):
-        op.drop_index(f"ix_{table}_name_kind_call", table_name=table)
-    op.drop_index("ix_calls_kind", table_name="calls")
+        op.drop_index(f"ix_{table}_name_kind_call", table_name=table, **unless("if_exists"))
+    op.drop_index("ix_calls_kind", table_name="calls", **unless("if_exists"))
+
+
+def unless(condition: str) -> dict[str, Any]:
+    return {condition: True} if op.get_context().dialect.name == "mariadb" else {}
 
 
 def index(name: str, table: str, columns: list[str], where: str) -> None:
     partial: dict[str, Any] = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)}
-    op.create_index(name, table, columns, **partial)
+    op.create_index(name, table, columns, **partial, **unless("if_not_exists"))

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleche_like.backends import DatabaseBackend
+from fleche_like.calls import QueryCall
 from fleche_like.database import Database
 from fleche_like.errors import DatabaseDamaged, DatabaseError, SchemaOutdated, SchemaTooNew
 from fleche_like.index import (
@@ -25,6 +26,8 @@ from fleche_like.index import (
     upgrade,
 )
 from fleche_like.index.models import REVISION
+from fleche_like.storage.layout import CALLS, path
+from fleche_like.storage.records import open_record
 from tests.index.children import call_of
 
 ROOT = Path(__file__).parents[2]
@@ -119,13 +122,13 @@ def older(url, monkeypatch):
     with sqlite3.connect(url.removeprefix("sqlite:///")) as plain:
         plain.execute("UPDATE fleche_like_version SET version_num = '0000'")
     plain.close()
-    monkeypatch.setattr(schema, "KNOWN", ("0000", "0001"))
+    monkeypatch.setattr(schema, "KNOWN", ("0000", REVISION))
     monkeypatch.setattr(schema, "_alembic", _stamped)
 
 
 def _stamped(action, connection, target):
     assert (action, target) == ("upgrade", "head")
-    connection.execute(sa.text("UPDATE fleche_like_version SET version_num = '0001'"))
+    connection.execute(sa.text("UPDATE fleche_like_version SET version_num = :new"), {"new": REVISION})
 
 
 def test_an_older_file_is_upgraded_and_kept_as_a_backup(url, tmp_path, monkeypatch):
@@ -165,17 +168,30 @@ def test_a_failing_upgrade_leaves_the_file_as_it_was(url, monkeypatch):
     database.close()
 
 
-def test_down_and_up_again_keeps_the_records(url):
+@pytest.mark.parametrize("target", [*schema.KNOWN[:-1]])
+def test_down_and_up_again_keeps_the_calls(url, target):
+    storage = SqlCallStorage(url)
+    key = storage.save(call_of(1))
+    storage.close()
+    downgrade(url, target)
+    assert current(url) == target
+    upgrade(url)
+    storage = SqlCallStorage(url)
+    assert storage.lookup(key) == call_of(1)
+    assert [call.key for call in storage.query(QueryCall(arguments={"n": 1}))] == [key]
+    assert check(storage.database) == []
+    storage.close()
+
+
+def test_what_is_left_of_an_index_is_the_records(url):
     storage = SqlCallStorage(url)
     key = storage.save(call_of(1))
     storage.close()
     downgrade(url, "base")
     assert current(url) is None
-    upgrade(url)
-    storage = SqlCallStorage(url)
-    assert storage.lookup(key) == call_of(1)
-    assert check(storage.database) == []
-    storage.close()
+    backend = DatabaseBackend(url)
+    assert open_record(backend.get_bytes(path(CALLS, key)), key) == call_of(1)
+    backend.close()
 
 
 @pytest.mark.parametrize("how", ["-x", "environment", "default"])
