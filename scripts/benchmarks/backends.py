@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scripts.benchmarks.contest import Samples, contest
-from scripts.benchmarks.rows import OURS, Row, Settings, Suite, times_faster_than, under, within
+from scripts.benchmarks.rows import (
+    OURS,
+    Bound,
+    Row,
+    Settings,
+    Suite,
+    times_faster_than,
+    under,
+    within,
+)
+from scripts.benchmarks.s3_server import s3_server
 
 HAND = "by hand"
 SIZES = {"100 B": 100, "10 KB": 10_000, "10 MB": 10_000_000}
@@ -29,9 +40,9 @@ def rows(settings: Settings) -> Iterator[Row]:
         yield from _files(settings, durability)
     yield _batch(settings)
     yield from _listings(settings)
-    yield _range(settings)
-    if all(importlib.util.find_spec(name) for name in ("moto", "s3fs")):
-        yield _s3(settings)
+    yield from _ranges(settings)
+    if importlib.util.find_spec("s3fs"):
+        yield from _s3_batches(settings)
 
 
 def _files(settings: Settings, durability: Literal["process", "power"]) -> Iterator[Row]:
@@ -119,7 +130,11 @@ def _listings(settings: Settings) -> Iterator[Row]:
         (files.root / folder).mkdir(parents=True, exist_ok=True)
     for key in keys:
         os.close(os.open(files.root / key, os.O_CREAT | os.O_WRONLY))
-    for name, backend in (("files in shards", files), ("SQL blobs", blobs)):
+    flat = LocalBackend(settings.folder / "flat")
+    for number in range(count):
+        os.close(os.open(flat.root / f"{number}", os.O_CREAT | os.O_WRONLY))
+    places = (("files in shards", files), ("SQL blobs", blobs), ("files in one folder", flat))
+    for name, backend in places:
         entries = {OURS: partial(_first, backend)}
         samples = contest(entries, rounds=settings.rounds(11))
         note = f"{_peak_kb(backend)} KB allocated for all"
@@ -141,42 +156,70 @@ def _peak_kb(backend: Any) -> int:
         tracemalloc.stop()
 
 
-def _range(settings: Settings) -> Row:
+def _ranges(settings: Settings) -> Iterator[Row]:
     from fleche_like.backends import LocalBackend
 
-    backend = LocalBackend(settings.folder / "ranges")
+    folder = settings.folder / "ranges"
+    backend = LocalBackend(folder / "bucket")
     for name, size in (("large", settings.size(2**30, 2**20)), ("small", 2**12)):
         with open(backend.root / name, "wb") as file:
             file.truncate(size)
+    yield _range(settings, backend, "a file")
+    if importlib.util.find_spec("s3fs"):
+        with s3_server(folder) as endpoint:
+            yield _range(settings, _s3_backend(endpoint, "bucket"), "an object on S3")
+
+
+def _range(settings: Settings, backend: Any, kind: str) -> Row:
     entries = {
         OURS: partial(backend.read_range, "large", settings.size(2**29, 2**19), 1024),
         "the same of 4 KB": partial(backend.read_range, "small", 2**11, 1024),
     }
     samples = contest(entries, rounds=settings.rounds(41))
-    return Row("1 KB out of a file of 1 GB", samples, (within("the same of 4 KB", 1.25),))
+    return Row(f"1 KB out of {kind} of 1 GB", samples, (within("the same of 4 KB", 1.25),))
 
 
-def _s3(settings: Settings) -> Row:
-    from fleche_like.backends import FsspecBackend
-    from scripts.benchmarks.s3_server import BUCKET, s3_server
-
+def _s3_batches(settings: Settings) -> Iterator[Row]:
     count = settings.size(1_000, 20)
+    folder = settings.folder / "objects"
+    (folder / "bucket").mkdir(parents=True)
+    for number in range(count):
+        (folder / "bucket" / f"{number}").write_bytes(b"x" * 100)
+    keys = [f"{number}" for number in range(count)]
+    # Without any distance, server and client share the processors, and there is nothing to hide.
+    yield _s3_batch(settings, folder, keys, 0.0, ())
     delay_s = settings.size(30, 1) / 1000
-    with s3_server(delay_s=delay_s) as endpoint:
-        options: dict[str, Any] = {
-            "key": "x",
-            "secret": "y",
-            "client_kwargs": {"endpoint_url": endpoint},
-        }
-        backend = FsspecBackend("s3", f"{BUCKET}/prefix", **options)
-        backend.put_many((f"{number}", b"x" * 100) for number in range(count))
-        keys = [f"{number}" for number in range(count)]
+    yield _s3_batch(settings, folder, keys, delay_s, (times_faster_than("one by one", 5),))
+
+
+def _s3_batch(
+    settings: Settings, folder: Path, keys: list[str], delay_s: float, bounds: tuple[Bound, ...]
+) -> Row:
+    with s3_server(folder, delay_s=delay_s) as endpoint:
+        backend = _s3_backend(endpoint, "bucket")
         entries: dict[str, Callable[[], object]] = {
             OURS: lambda: dict(backend.get_many(keys)),
             "one by one": lambda: [backend.get_bytes(key) for key in keys],
         }
-        samples: Samples = contest(entries, rounds=settings.rounds(3))
+        samples: Samples = contest(entries, rounds=settings.rounds(3), number=1)
+        note = f"{delay_s * 1000:g} ms away, {_busy(entries[OURS]):.0%} of a processor at work"
         backend.close()
-    bound = times_faster_than("one by one", 5)
-    note = f"{delay_s * 1000:g} ms to the server and back"
-    return Row(f"{count:,} objects of 100 B from S3, one batch", samples, (bound,), note)
+    return Row(f"{len(keys):,} objects of 100 B from S3, one batch", samples, bounds, note)
+
+
+def _busy(work: Callable[[], object]) -> float:
+    """Return which part of its time this process computes: at 100 % it is what limits."""
+    computing, start = time.process_time(), time.perf_counter()
+    work()
+    return (time.process_time() - computing) / (time.perf_counter() - start)
+
+
+def _s3_backend(endpoint: str, root: str) -> Any:
+    from fleche_like.backends import FsspecBackend
+
+    options: dict[str, Any] = {
+        "key": "x",
+        "secret": "y",
+        "client_kwargs": {"endpoint_url": endpoint},
+    }
+    return FsspecBackend("s3", root, **options)

@@ -1,4 +1,8 @@
-"""An S3 server on loopback, as far away as one asks; in a process of its own."""
+"""What a client of S3 sees of objects: files over HTTP on loopback, as far away as one asks.
+
+A server that does next to nothing, in a process of its own, so that what is measured is the
+client: one that emulates S3 takes longer for a request than the client does.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,17 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
-BUCKET = "bench"
+from aiohttp import web
 
 
 @contextlib.contextmanager
-def s3_server(*, delay_s: float) -> Iterator[str]:
-    """Yield the URL of a server with a bucket; each request takes ``delay_s`` longer."""
-    command = [sys.executable, "-m", "scripts.benchmarks.s3_server", str(delay_s)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
+def s3_server(folder: Path, *, delay_s: float = 0.0) -> Iterator[str]:
+    """Yield the URL of a server whose buckets are folders; answers take ``delay_s`` longer."""
+    command = [sys.executable, "-m", "scripts.benchmarks.s3_server", str(folder), str(delay_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(server.stdout.readline())}"
@@ -26,40 +28,30 @@ def s3_server(*, delay_s: float) -> Iterator[str]:
             server.kill()
 
 
-async def carry(source: asyncio.StreamReader, to: asyncio.StreamWriter, delay_s: float) -> None:
-    """Hand on what comes, later."""
-    with contextlib.suppress(OSError):
-        while data := await source.read(2**16):
-            if delay_s:
-                await asyncio.sleep(delay_s)
-            to.write(data)
-    to.close()
+def application(folder: Path, delay_s: float) -> web.Application:
+    """Answer GET, HEAD and ranges, later."""
+
+    @web.middleware
+    async def later(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        return await handler(request)
+
+    made = web.Application(middlewares=[later])
+    made.router.add_static("/", folder)
+    return made
 
 
-async def listen(port: int, delay_s: float) -> None:
-    """Stand between clients and the server at a port, and print where."""
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(carry(reader, back, delay_s), carry(there, writer, 0))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def main() -> None:
-    """Run until killed."""
-    from moto.server import ThreadedMotoServer
-
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    _, port = moto.get_host_and_port()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")
-    request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/x")
-    urllib.request.urlopen(request).close()  # noqa: S310  # http, as written above
-    asyncio.run(listen(port, float(sys.argv[1])))
+async def serve(folder: Path, delay_s: float) -> None:
+    """Serve until killed, and print the port."""
+    runner = web.AppRunner(application(folder, delay_s), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2])))
