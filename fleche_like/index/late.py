@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -29,8 +30,11 @@ from fleche_like.index.writing import Children
 
 logger = logging.getLogger(__name__)
 
-MOST_LATE: Final = 256
-"""So many calls are derived at once: a query that finds them late reads their records, in 3 ms."""
+MOST_LATE: Final = 1024
+"""So many calls are derived at once: a query that finds them late reads their records, in 15 ms."""
+
+PAUSE_S: Final = 5.0
+"""After a derivation that failed, say for a full disk, saves do not try again for so long."""
 
 
 _NOT_KEPT: Final = (b"", None)
@@ -63,6 +67,7 @@ class Late:
         self._children = Children(database, ids)
         self._indexed = 0  # the watermark or less
         self._mine = False
+        self._not_before = 0.0
         # Decoding a record again costs a third of deriving its rows.
         self._kept: dict[Digest, tuple[bytes, DigestedCall]] = {}
         columns = (calls.c.key,) if records is not None else (calls.c.key, calls.c.record)
@@ -108,7 +113,7 @@ class Late:
         if len(self._kept) >= 2 * MOST_LATE:  # others derived ours
             self._kept.clear()
         self._kept[call.key] = data, call
-        if number - self._indexed >= MOST_LATE:
+        if number - self._indexed >= MOST_LATE and monotonic() >= self._not_before:
             self._database.after_commit(lambda: self._derive_if_many(number))
 
     def removed(self) -> None:
@@ -152,6 +157,7 @@ class Late:
         try:
             self.derive()
         except (DatabaseError, OSError) as error:
+            self._not_before = monotonic() + PAUSE_S
             logger.warning("calls of %s were not indexed yet: %s", self._database.url, error)
 
     def _insert_children(self, turned: Sequence[Row]) -> None:
