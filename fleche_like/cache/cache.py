@@ -27,12 +27,16 @@ from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
     Call,
     DigestedCall,
+    Grouping,
+    Groups,
     LazyCall,
     PreparedCall,
     QueryCall,
     Selection,
+    SupportsAggregation,
     SupportsSelection,
     Version,
+    grouped,
     select_from,
 )
 from fleche_like.errors import ReadOnlyError
@@ -450,6 +454,12 @@ class Cache(OperationContext):
         if isinstance(self.calls, SupportsSelection):
             return self.calls.count(selection, self)
         return sum(1 for _ in self._selected(selection))
+
+    def aggregate(self, selection: Selection, grouping: Grouping) -> Groups:
+        """Return the groups of a selection's calls with their figures; in SQL where that is."""
+        if isinstance(self.calls, SupportsAggregation):
+            return self.calls.aggregate(selection, grouping, self)
+        return grouped(self.select(selection), grouping)
 
     # The whole
 

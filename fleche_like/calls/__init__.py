@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from fleche_like.calls.aggregates import (
+    Grouping,
+    Groups,
+    SupportsAggregation,
+    aggregate_from,
+    grouped,
+)
 from fleche_like.calls.annotations import Ignored, Required
 from fleche_like.calls.binder import Binder
 from fleche_like.calls.call import RESULT, Call, DigestedCall, PreparedCall, digest_arguments
 from fleche_like.calls.expressions import (
+    Aggregate,
     And,
     Comparison,
     Expression,
@@ -16,6 +24,7 @@ from fleche_like.calls.expressions import (
     Ordering,
     Prefix,
     arg,
+    count,
     meta,
     result,
 )
@@ -30,6 +39,7 @@ from fleche_like.calls.template import QueryCall
 
 __all__ = [
     "RESULT",
+    "Aggregate",
     "And",
     "Binder",
     "Call",
@@ -39,6 +49,8 @@ __all__ = [
     "DigestedCall",
     "Expression",
     "Field",
+    "Grouping",
+    "Groups",
     "Ignored",
     "KeyMaker",
     "LazyArguments",
@@ -58,14 +70,18 @@ __all__ = [
     "Required",
     "Scalar",
     "Selection",
+    "SupportsAggregation",
     "SupportsSelection",
     "Version",
+    "aggregate_from",
     "all_parts",
     "arg",
     "call_key",
+    "count",
     "digest_arguments",
     "flatten",
     "freeze",
+    "grouped",
     "instant_us",
     "is_scalar",
     "key_maker",

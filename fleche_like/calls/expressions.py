@@ -37,6 +37,7 @@ from fleche_like.hashing import Digest, value_digest
 from fleche_like.support.sentinel import MISSING, Missing
 
 FieldKind: TypeAlias = Literal["arg", "meta", "result"]
+Measure: TypeAlias = Literal["count", "min", "max", "sum", "mean", "std"]
 
 
 class Expression(ABC):
@@ -126,6 +127,30 @@ class Field:
     def desc(self) -> Ordering:
         """Order by this field, largest first."""
         return Ordering(self, descending=True)
+
+    def count(self) -> Aggregate:
+        """Return the aggregate that counts the calls that have this."""
+        return Aggregate("count", self)
+
+    def min(self) -> Aggregate:
+        """Return the aggregate for the smallest value; see :mod:`fleche_like.calls.aggregates`."""
+        return Aggregate("min", self)
+
+    def max(self) -> Aggregate:
+        """Return the aggregate for the largest value."""
+        return Aggregate("max", self)
+
+    def sum(self) -> Aggregate:
+        """Return the aggregate for the sum of the numbers."""
+        return Aggregate("sum", self)
+
+    def mean(self) -> Aggregate:
+        """Return the aggregate for the mean of the numbers."""
+        return Aggregate("mean", self)
+
+    def std(self) -> Aggregate:
+        """Return the aggregate for the standard deviation of the numbers, as of a sample."""
+        return Aggregate("std", self)
 
     def __getitem__(self, item: str | int) -> Field:
         if type(item) not in {str, int} or (isinstance(item, int) and item < 0):
@@ -243,6 +268,27 @@ class Ordering:
 
     field: Field
     descending: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Aggregate:
+    """One figure of a group of calls; see :mod:`fleche_like.calls.aggregates`.
+
+    Args:
+        measure: what is made of the values.
+        field: whose values; ``None`` counts calls.
+    """
+
+    measure: Measure
+    field: Field | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.measure}({'' if self.field is None else repr(self.field)})"
+
+
+def count() -> Aggregate:
+    """Return the aggregate that counts calls."""
+    return Aggregate("count")
 
 
 def arg(name: str) -> Field:

@@ -271,8 +271,7 @@ def _field_names(kind: type) -> tuple[str, ...]:
 
 def _child(sketch: Json, item: str | int | None) -> Json | Missing:
     if type(sketch) is list:
-        is_place = type(item) is int and item < len(sketch)
-        return sketch[item] if is_place else MISSING
+        return sketch[item] if isinstance(item, int) and item < len(sketch) else MISSING
     if type(sketch) is not dict:
         return MISSING
     if type(item) is str:

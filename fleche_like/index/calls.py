@@ -14,7 +14,16 @@ import sqlalchemy as sa
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.abilities import get_many, put_many
 from fleche_like.backends.database import DatabaseBackend
-from fleche_like.calls import DigestedCall, Loader, QueryCall, Scalar, Selection
+from fleche_like.calls import (
+    DigestedCall,
+    Grouping,
+    Groups,
+    Loader,
+    QueryCall,
+    Scalar,
+    Selection,
+    Version,
+)
 from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
 from fleche_like.hashing import Digest
@@ -351,6 +360,18 @@ class SqlCallStorage(CallStorage):
     def count(self, selection: Selection, loader: Loader) -> int:
         """Return how many calls :meth:`select` would yield, without reading their records."""
         return self._selector.count(selection, loader)
+
+    def aggregate(self, selection: Selection, grouping: Grouping, loader: Loader) -> Groups:
+        """Return the groups of the calls that :meth:`select` would yield, with their figures.
+
+        A constant number of statements; only calls of which SQL cannot say all are read.
+
+        Args:
+            selection: which calls.
+            grouping: by which fields, and what is measured.
+            loader: gives the values that fields with paths look into.
+        """
+        return self._selector.aggregate(selection, grouping, loader)
 
     def _records_of(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
         assert self._records is not None

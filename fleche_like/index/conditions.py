@@ -156,7 +156,11 @@ class Where:
 
     def is_known(self, field: Field) -> bool:
         """Whether the rows tell all about a field, for all calls that may be selected."""
-        return not field.path or self._unknown_parts(field) is None
+        return self.unknown(field) is None
+
+    def unknown(self, field: Field) -> Condition | None:
+        """Return where only loading tells about a field; ``None`` if that is nowhere."""
+        return self._unknown_parts(field) if field.path else None
 
     def _unknown_parts(self, field: Field) -> Condition | None:
         """Return where only loading tells what is at a path; ``None`` if that is nowhere."""
@@ -227,7 +231,7 @@ class Where:
         if field is None:
             return at_most(sa.true())
         found = self._row_atom(field, expression)
-        unknown = self._unknown_parts(field) if field.path else None
+        unknown = self.unknown(field)
         if unknown is None:
             return found
         return Bounds(sa.and_(found.must, sa.not_(unknown)), sa.or_(found.may, unknown))

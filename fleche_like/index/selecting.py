@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -13,15 +13,21 @@ import sqlalchemy as sa
 from fleche_like.calls import (
     DigestedCall,
     Field,
+    Grouping,
+    Groups,
     LazyCall,
     Loader,
     Ordering,
     Selection,
+    aggregate_from,
+    grouped,
     select_from,
 )
+from fleche_like.calls.aggregates import merge
 from fleche_like.calls.selection import place
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
+from fleche_like.index.aggregates import Sums
 from fleche_like.index.conditions import TABLES, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
@@ -84,12 +90,44 @@ class Selector:
         found = self._count_indexed(where, wanted, loader)
         return _counted(found + sum(1 for _ in select_from(late, wanted, loader)), selection)
 
+    def aggregate(self, selection: Selection, grouping: Grouping, loader: Loader) -> Groups:
+        """Return the groups of the selected calls: see :mod:`fleche_like.calls.aggregates`."""
+        if selection.limit is not None or selection.offset:
+            chosen = self.select(selection, loader)
+            return aggregate_from(chosen, Selection(), grouping, loader)
+        selection = replace(selection, order=())
+        late, where = self._asked(selection)
+        sums = Sums(where, grouping, self._ids)
+        odd = [one for one in sums.odd() if self._is_any(sa.select(calls.c.id).where(one))]
+        sure = [*where.must, *map(sa.not_, odd)]
+        means = sums.centres_statement(sure)
+        row = () if means is None else self._read_one(means)
+        centres = [float(mean or 0) for mean in row or ()] or [0.0] * len(grouping.measured)
+        groups = sums.groups(self._read(sums.statement(sure, centres)))
+        others: Iterable[DigestedCall] = late
+        if odd or not where.exact:
+            doubtful = self._statement([*where.conditions, sa.not_(sa.and_(*sure))])
+            others = itertools.chain(late, self._found(doubtful))
+        found = select_from(others, selection, loader)
+        lazy = (LazyCall(call, loader) for call in found)
+        merge(groups, grouped(lazy, grouping, centres))
+        return groups
+
+    def _read(self, statement: Any) -> Sequence[Any]:
+        return self._database.read(*self._database.bound(statement))
+
+    def _read_one(self, statement: Any) -> Any:
+        return self._database.read_one(*self._database.bound(statement))
+
     def _asked(self, selection: Selection) -> tuple[Sequence[DigestedCall], Where]:
         """Return the calls that are late, and what is asked of all others."""
-        late, watermark = self._late.pending() if self._late is not None else ((), 0)
+        late: Sequence[DigestedCall] = ()
+        watermark: int | None = None
+        if self._late is not None:
+            late, watermark = self._late.pending()
         where = self._where(selection)
         where.add(exactly(is_derived()))
-        if late:
+        if watermark is not None:
             # Not by the table's own order: a sum is nothing to search by.
             where.add(exactly(calls.c.id + sa.literal_column("0") <= watermark))
         return late, where
@@ -127,7 +165,7 @@ class Selector:
         return _counted(sure + sum(1 for _ in looked_at), selection)
 
     def _number(self, statement: Any) -> int:
-        row = self._database.read_one(*self._database.bound(statement))
+        row = self._read_one(statement)
         return 0 if row is None else int(row[0])
 
     def _where(self, selection: Selection) -> Where:
@@ -159,7 +197,7 @@ class Selector:
         return number is not None and self._is_any(near)
 
     def _is_any(self, statement: Any) -> bool:
-        return self._database.read_one(*self._database.bound(statement.limit(1))) is not None
+        return self._read_one(statement.limit(1)) is not None
 
     def _first(self, where: Where, order: Sequence[OrderBy], stop: int) -> Iterator[DigestedCall]:
         """Yield the first calls in an order, along indexes; ``stop`` of them or all."""

@@ -7,6 +7,7 @@ A :class:`Query` asks a :class:`QuerySource`, which caches implement::
     held.py       calls in memory as a source of their own, for what only Python can do
     narrowing.py  conditions and argument templates joined to what is asked already
     fields.py     names such as "-alpha" or "meta.runtime.walltime" as fields and orderings
+    groups.py     calls in groups, and their figures
     windows.py    slices, limits and offsets
     batches.py    values loaded many at a time
     columns.py    calls as named columns
@@ -15,9 +16,18 @@ A :class:`Query` asks a :class:`QuerySource`, which caches implement::
     preview.py    any value as one short printable line
 """
 
+from fleche_like.query.groups import GroupedCalls, Summary
 from fleche_like.query.held import HeldCalls
 from fleche_like.query.preview import preview, printable
 from fleche_like.query.query import Query
 from fleche_like.query.source import QuerySource
 
-__all__ = ["HeldCalls", "Query", "QuerySource", "preview", "printable"]
+__all__ = [
+    "GroupedCalls",
+    "HeldCalls",
+    "Query",
+    "QuerySource",
+    "Summary",
+    "preview",
+    "printable",
+]

@@ -44,14 +44,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of one length; ``MISSING`` where a call has nothing to show."""
+    """Columns of one length; ``MISSING`` where a call has nothing to show, no keys for groups."""
 
-    keys: list[str]
+    keys: list[str] | None
     named: dict[str, list[Any]]
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield one dict for each call, its key first; what is missing is left out."""
-        for position, key in enumerate(self.keys):
+        for position, key in enumerate(self.keys or ()):
             cells = ((name, column[position]) for name, column in self.named.items())
             yield {"key": key} | {name: cell for name, cell in cells if cell is not MISSING}
 

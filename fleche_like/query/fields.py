@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from fleche_like.calls import Field, LazyCall, Operand, Ordering, arg, meta, result
 from fleche_like.errors import QueryError
 from fleche_like.hashing import Digest
+from fleche_like.query.columns import argument_column
 from fleche_like.support.sentinel import MISSING
 
 Key: TypeAlias = str | Field | Callable[[LazyCall], Any]
@@ -24,6 +25,18 @@ def field_named(name: str) -> Field:
     if name.startswith("meta."):
         return meta(name.removeprefix("meta."))
     return arg(name.removeprefix("arg."))
+
+
+def name_of(field: Field) -> str:
+    """Return the name of the column that a table has for a field.
+
+    >>> name_of(arg("result")), name_of(meta("host")), name_of(arg("cfg")["lr"])
+    ('arg.result', 'meta.host', "cfg['lr']")
+    """
+    if field.kind == "meta":
+        return f"meta.{field.name}"
+    base = "result" if field.kind == "result" else argument_column(field.name)
+    return base + "".join(f"[{item!r}]" for item in field.path)
 
 
 def ordering_of(field: str | Field | Ordering) -> Ordering:

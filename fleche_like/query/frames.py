@@ -88,7 +88,9 @@ def _zone(plain: Iterable[Any]) -> Any:
 
 
 def _to_pandas(pandas: Any, columns: Columns) -> Any:
-    index = pandas.Index(columns.keys, dtype=object, name="key")
+    index = None
+    if columns.keys is not None:
+        index = pandas.Index(columns.keys, dtype=object, name="key")
     named = {name: _pandas_series(pandas, cells, index) for name, cells in columns.named.items()}
     return pandas.DataFrame(named, index=index)
 
@@ -127,7 +129,7 @@ def _pandas_dtype(kind: str, *, whole: bool) -> Any:
 
 
 def _to_polars(polars: Any, columns: Columns) -> Any:
-    named: dict[str, list[Any]] = {"key": columns.keys, **columns.named}
+    named = _with_keys(columns)
     return polars.DataFrame([_polars_series(polars, *item) for item in named.items()])
 
 
@@ -153,7 +155,7 @@ def _polars_series(polars: Any, name: str, cells: list[Any]) -> Any:
 
 
 def _to_arrow(arrow: Any, columns: Columns) -> Any:
-    named: dict[str, list[Any]] = {"key": columns.keys, **columns.named}
+    named = _with_keys(columns)
     return arrow.table({name: _arrow_array(arrow, cells) for name, cells in named.items()})
 
 
@@ -174,6 +176,10 @@ def _arrow_array(arrow: Any, cells: list[Any]) -> Any:
     except (ValueError, TypeError, OverflowError, arrow.ArrowException):
         # Arrow has no column for any Python object at all.
         return arrow.array([None if cell is None else preview(cell) for cell in plain])
+
+
+def _with_keys(columns: Columns) -> dict[str, list[Any]]:
+    return columns.named if columns.keys is None else {"key": columns.keys, **columns.named}
 
 
 def _universal(cells: list[Any], kind: str) -> list[Any]:

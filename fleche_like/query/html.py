@@ -41,7 +41,7 @@ def _header(name: str) -> str:
 
 
 def _cells(columns: Columns, names: list[str]) -> Iterable[list[str]]:
-    for position, key in enumerate(columns.keys):
+    for position, key in enumerate(columns.keys or ()):
         yield [key, *(_text(columns.named[name][position]) for name in names)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 
 from fleche_like.calls import (
     RESULT,
+    Aggregate,
     DigestedCall,
     Expression,
     Field,
@@ -22,6 +23,7 @@ from fleche_like.query.batches import in_batches
 from fleche_like.query.columns import Choice, collect
 from fleche_like.query.fields import Key, key_function, ordering_of, orderings
 from fleche_like.query.frames import builder
+from fleche_like.query.groups import GroupedCalls, figures, labelled
 from fleche_like.query.held import HeldCalls
 from fleche_like.query.html import render
 from fleche_like.query.narrowing import contradicts, narrowed
@@ -161,6 +163,29 @@ class Query:
     def exists(self) -> bool:
         """Return whether there is any call."""
         return bool(self._part(0, 1).all())
+
+    def group_by(self, *fields: str | Field) -> GroupedCalls:
+        """Return the calls in groups, whose figures :meth:`GroupedCalls.agg` gives.
+
+        Args:
+            fields: names or fields, as for :meth:`order_by`.
+
+        Raises:
+            QueryError: something is no field.
+        """
+        return GroupedCalls(self._source, self._selection, labelled(fields))
+
+    def agg(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """Return figures of all calls together; what there is nothing to make of is left out.
+
+        Args:
+            aggregates: by name, such as ``n=count()`` or ``best=result().max()``.
+
+        Raises:
+            QueryError: something is no aggregate.
+        """
+        ((_, shown),) = figures(self._source, self._selection, {}, aggregates)
+        return {name: figure for name, figure in shown.items() if figure is not MISSING}
 
     def all(self) -> list[LazyCall]:
         """Return the calls as a list."""

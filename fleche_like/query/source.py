@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from fleche_like.calls import LazyCall, Selection
+from fleche_like.calls import Grouping, Groups, LazyCall, Selection
 from fleche_like.hashing import Digest
 
 
@@ -35,4 +35,13 @@ class QuerySource(Protocol):
 
     def load_values(self, digests: Sequence[Digest]) -> dict[Digest, Any]:
         """Load values as one batch; those that are not there are left out."""
+        ...
+
+
+@runtime_checkable
+class AggregatingSource(Protocol):
+    """A source that aggregates calls better than by reading them all."""
+
+    def aggregate(self, selection: Selection, grouping: Grouping) -> Groups:
+        """Return the groups of the selected calls, with their figures."""
         ...

@@ -1,0 +1,77 @@
+"""Aggregates of SQL are those of Python, whatever the values are and wherever the calls are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fleche_like.calls import Grouping, Selection, aggregate_from, count
+from fleche_like.hashing import digest
+from fleche_like.support.sentinel import MISSING
+from tests.index.drawn import Values, calls, fields, selections
+
+measures = st.builds(
+    lambda field, name: getattr(field, name)(),
+    fields,
+    st.sampled_from(["count", "min", "max", "sum", "mean", "std"]),
+)
+groupings = st.builds(
+    lambda by, several: Grouping(by, dict(enumerate([count(), *several]))),
+    st.lists(fields, max_size=2),
+    st.lists(measures, max_size=3),
+)
+
+
+def shown(groups, grouping):
+    """Groups as a mapping: floats may differ in their last digits, where sums do."""
+    return {tuple(map(identity, labels)): figures for labels, figures in grouping.figures(groups)}
+
+
+def identity(label):
+    return "missing" if label is MISSING else digest(label)
+
+
+def close(one, other):
+    if type(one) is not type(other):
+        return False
+    if type(one) is float:
+        spread = max(1e-9, 1e-9 * abs(one)) if math.isfinite(one) else 0
+        return digest(one) == digest(other) or abs(one - other) <= spread
+    return one is other or digest(one) == digest(other)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    stored=st.lists(calls, min_size=1, max_size=10),
+    asked=st.lists(st.tuples(selections | st.just(Selection()), groupings), min_size=1, max_size=6),
+    derived=st.integers(0, 10),
+)
+def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived):
+    storage = storages[0]
+    with storage.transaction():
+        for key in list(storage.list()):
+            storage.evict(key)
+    by_key = {}
+    for position, call in enumerate(stored):
+        sealed = call.digested()
+        storage.save(sealed)
+        by_key[sealed.key] = sealed
+        if position == derived and storage._late is not None:
+            storage._late.derive()
+    for selection, grouping in asked:
+        selection = replace(selection, order=(), limit=None, offset=0)
+        expected = shown(aggregate_from(by_key.values(), selection, grouping, Values()), grouping)
+        found = shown(storage.aggregate(selection, grouping, Values()), grouping)
+        assert found.keys() == expected.keys(), (selection, grouping.by)
+        for key, figures in found.items():
+            for name, figure in figures.items():
+                assert close(figure, expected[key][name]), (
+                    selection, grouping.aggregates[name], figure, expected[key][name],
+                )  # fmt: skip
