@@ -10,26 +10,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmarks import arrays, backends, digests, imports, memo
-from scripts.benchmarks.report import as_data, as_markdown, environment
+from scripts.benchmarks import arrays, backends, digests, imports, index, memo, page
+from scripts.benchmarks.report import as_data, as_markdown
 from scripts.benchmarks.rows import Row, Settings, Suite
-
-PAGE = """# Benchmarks
-
-Made by `{command}`; every figure is a median, every factor in parentheses says how many times
-faster fleche-like is, as the median of ratios taken within one round. How each contender is set up:
-`scripts/benchmarks/peers.py`.
-
-{environment}
-
-{tables}
-"""
 
 
 def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
-    for module in (memo, digests, arrays, backends, imports):
+    for module in (memo, digests, arrays, backends, index, imports):
         module.register(found)
     return found
 
@@ -42,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options.suites or list(known)
     results: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        settings = Settings(Path(folder), options.quick, frozenset(options.skip))
+        settings = Settings(
+            Path(folder), options.quick, frozenset(options.skip), options.folder, options.largest
+        )
         for name in chosen:
             results[name] = list(known[name](settings))
             print(as_markdown(name, results[name]), end="\n\n", flush=True)
@@ -50,16 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         options.json.write_text(json.dumps(as_data(results, command), indent=1) + "\n")
     if options.page:
-        options.page.write_text(page(results, command))
-
-
-def page(results: dict[str, list[Row]], command: str) -> str:
-    """The results as a page of the documentation."""
-    return PAGE.format(
-        command=command,
-        environment="\n".join(f"- {name}: {text}" for name, text in environment().items()),
-        tables="\n\n".join(as_markdown(name, rows) for name, rows in results.items()),
-    )
+        page.write(options.page, results, command)
 
 
 def _parser(names: list[str]) -> argparse.ArgumentParser:
@@ -67,6 +49,12 @@ def _parser(names: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"from {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="tiny inputs: does it all still run?")
     parser.add_argument("--skip", action="append", default=[], metavar="CONTENDER")
+    parser.add_argument(
+        "--folder", type=Path, help="keep generated databases here, and use those that are there"
+    )
+    parser.add_argument(
+        "--largest", type=int, default=6, metavar="N", help="the largest database has 10^N calls"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables as a page")
     return parser

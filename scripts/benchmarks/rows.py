@@ -50,7 +50,8 @@ def under(seconds: float, contender: str = OURS) -> Bound:
 
     def judge(samples: Samples) -> Must:
         taken = samples.median_s(contender)
-        return Must(f"< {seconds * 1e3:g} ms", f"{taken * 1e3:.3g} ms", taken < seconds)
+        where = "" if contender == OURS else f" {contender}"
+        return Must(f"< {seconds * 1e3:g} ms{where}", f"{taken * 1e3:.3g} ms", taken < seconds)
 
     return judge
 
@@ -79,11 +80,15 @@ class Settings:
         folder: where contenders keep their files; removed after the run.
         quick: tiny inputs and few rounds, to see that everything works.
         skip: contenders that stay out.
+        databases: where generated databases are kept for the next run; in ``folder`` if left out.
+        largest: the largest one has ten to the power of this many calls.
     """
 
     folder: Path
     quick: bool = False
     skip: frozenset[str] = field(default_factory=frozenset)
+    databases: Path | None = None
+    largest: int = 6
 
     def rounds(self, full: int) -> int:
         """So many rounds, or a few in a quick run."""
