@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         AmbiguousDigestError as AmbiguousDigestError,
     )
     from fleche_like.errors import (
+        AuditWarning as AuditWarning,
+    )
+    from fleche_like.errors import (
         BackendUnavailable as BackendUnavailable,
     )
     from fleche_like.errors import (
@@ -196,6 +199,7 @@ _HOMES = {
     "config": ("open_cache",),
     "errors": (
         "AmbiguousDigestError",
+        "AuditWarning",
         "BackendUnavailable",
         "CacheNotFound",
         "CodecError",

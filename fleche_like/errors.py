@@ -36,7 +36,8 @@ carries its data as attributes, and survives pickling::
 
     FlecheWarning (UserWarning)
     ├── NotCachedWarning                    a call was answered, but could not be cached
-    └── LargeCaptureWarning                 a large captured value is assumed not to change
+    ├── LargeCaptureWarning                 a large captured value is assumed not to change
+    └── AuditWarning                        a hit is not what the function returns now
 """
 
 from __future__ import annotations
@@ -290,3 +291,7 @@ class NotCachedWarning(FlecheWarning):
 
 class LargeCaptureWarning(FlecheWarning):
     """A large value that a function captures was digested once and is assumed not to change."""
+
+
+class AuditWarning(FlecheWarning):
+    """A hit that was recomputed turned out another; given once per function."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,6 +30,19 @@ class Manifest(dict[str, Digest]):
         super().__init__(parts)
         self._sources = sources
         self._values = values or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Where it goes to, the sources may be out of reach.
+        sources = functools.partial(dict, {**self._sources()})
+        return Manifest, ({**self}, sources, {**self._values})
+
+    def sources(self) -> Mapping[str, str]:
+        """Return source texts by part, as far as they are known."""
+        return self._sources()
+
+    def values_by_digest(self) -> Mapping[Digest, Any]:
+        """Return small values by the digest under which they are a part."""
+        return self._values
 
     def kept(self) -> tuple[dict[str, Digest], dict[Digest, Any]]:
         """Return the parts to store, those of sources added, and the values to store beside them.

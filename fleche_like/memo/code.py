@@ -20,6 +20,7 @@ from fleche_like.hashing.tags import SCALARS
 from fleche_like.memo.contents import code_inside
 from fleche_like.memo.manifest import ManifestMaker
 from fleche_like.memo.own import find_labelled, is_own_class, is_own_namespace
+from fleche_like.memo.packages import reached_packages
 from fleche_like.memo.reach import Reach, called_by
 
 CodeMode = Literal["none", "function", "deep"]
@@ -39,6 +40,7 @@ class CodeState:
         manifest: its parts.
         problem: why calls cannot be cached in this state, if they cannot.
         notes: what could not be followed, and what is assumed.
+        packages: installed packages that are reached.
         keys: call keys by argument token, remembered while this state holds.
     """
 
@@ -46,6 +48,7 @@ class CodeState:
     manifest: Manifest = field(default_factory=lambda: Manifest({}))
     problem: Indigestible | None = None
     notes: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
     keys: dict[bytes, Digest] = field(default_factory=dict)
 
 
@@ -147,14 +150,16 @@ class CodeTracker:
         for each in given:
             label = reach.labels[id(each)]
             maker.parts[f"{GIVEN}{label}"] = digest(label)
-        state = self._state_of(maker.manifest(), frozenset(maker.notes))
+        state = self._state_of(maker, reach)
         return state, maker.guards.compiled(), reach.labels, (*given, reach)
 
-    def _state_of(self, manifest: Manifest, notes: frozenset[str]) -> CodeState:
+    def _state_of(self, maker: ManifestMaker, reach: Reach) -> CodeState:
+        manifest, notes = maker.manifest(), frozenset(maker.notes)
         code = digest({**manifest})
+        packages = reached_packages(reach.sites) - {*self._packages}
         if len(self._states) >= _MOST_STATES and code not in self._states:
             self._states.clear()
-        return self._states.setdefault(code, CodeState(code, manifest, notes=notes))
+        return self._states.setdefault(code, CodeState(code, manifest, None, notes, packages))
 
 
 class Coded(Protocol):

@@ -9,6 +9,8 @@ from typing import Any, ParamSpec, TypeVar, get_args, overload
 from fleche_like.cache import ArgumentsKept, Cache
 from fleche_like.calls import Version
 from fleche_like.errors import UncachableFunction
+from fleche_like.memo.audit import AuditOption
+from fleche_like.memo.audited import AuditedAsyncMemoized, AuditedMemoized
 from fleche_like.memo.code import CodeMode
 from fleche_like.memo.memoized import AsyncMemoized, Memoized
 from fleche_like.memo.metadata import MetadataOption
@@ -38,6 +40,7 @@ def memoize(
     arguments: ArgumentsKept = "auto",
     isolate: bool = False,
     mmap: MappingOption = None,
+    audit: AuditOption = 0,
 ) -> Callable[[Callable[P, R]], Memoized[P, R]]: ...
 
 
@@ -60,6 +63,7 @@ def memoize(
     arguments: ArgumentsKept = "auto",
     isolate: bool = False,
     mmap: MappingOption = None,
+    audit: AuditOption = 0,
 ) -> Any:
     """Answer calls of a function from a cache; what is not there yet is computed and stored.
 
@@ -95,6 +99,8 @@ def memoize(
             64 MB that can be; ``"all"``, or the call is not cached; ``"none"``.
         isolate: run the body in an empty working directory of its own, removed afterwards.
         mmap: map large arrays of results (see ``open_cache``), whatever the cache does.
+        audit: share of hits to recompute and compare, such as ``0.01``. What differs is warned
+            about once, counted and shown by ``.explain()``; the stored result is returned anyway.
 
     Raises:
         UncachableFunction: a generator function: what it yields can be consumed only once; or a
@@ -131,6 +137,7 @@ def memoize(
             isolate=isolate,
             mmap=mmap,
         ),
+        "audit": audit,
     }
     if function is None:
         return lambda decorated: _memoized(decorated, options)
@@ -153,5 +160,6 @@ def _memoized(function: Any, options: dict[str, Any]) -> Any:
                 f"{function.__qualname__} is a coroutine function: isolate=True cannot give it a "
                 "working directory of its own, since all tasks share one"
             )
-        return AsyncMemoized(function, **options)
-    return Memoized(function, **options)
+        kind = AuditedAsyncMemoized if options["audit"] else AsyncMemoized
+        return kind(function, **options)
+    return (AuditedMemoized if options["audit"] else Memoized)(function, **options)

@@ -22,6 +22,7 @@ from fleche_like.errors import CodecError, NotCached, NotCachedWarning, ReadOnly
 from fleche_like.hashing import Digest, module_name
 from fleche_like.memo.active import current_cache
 from fleche_like.memo.ages import Ages
+from fleche_like.memo.audit import Auditor, AuditOption
 from fleche_like.memo.code import CodeMode, CodeState, CodeTracker, current_codes
 from fleche_like.memo.files import Seen, as_files, file_parameters, noting
 from fleche_like.memo.isolation import isolated
@@ -104,6 +105,7 @@ class Engine:
         code: CodeMode,
         packages: Iterable[str],
         policies: Policies,
+        audit: AuditOption = 0,
     ) -> None:
         self.function = function
         self.body = isolated(function) if policies.isolate else function
@@ -118,8 +120,10 @@ class Engine:
         self._observer = Observer(metadata, timed=policies.expires)
         self._ages = Ages()
         self._files = file_parameters(take_apart(function).function)
+        self.auditor = Auditor(self.name, audit, self.stats) if audit else None
         # What the fast path finds by a token is answered without another look.
-        self._remembers = policies.hits_are_plain and not self._files
+        plain = policies.hits_are_plain and not self._files
+        self._remembers = plain and self.auditor is None
         self._warned: set[str] = set()
         self.new_tokeniser()
 
@@ -137,7 +141,7 @@ class Engine:
             TypeError: the function cannot be called so.
             Indigestible: something the function captures has no stable identity.
         """
-        arguments = self._bound(args, kwargs)
+        arguments = self.bound(args, kwargs)
         state = self._sound_state(arguments.values())
         return Call(self.name, arguments, self.module, self.version, state.code)
 
@@ -146,7 +150,8 @@ class Engine:
         counts = self.tracker.mode != "none"
         return (self.name, self.version), self.function if counts else None
 
-    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name, as its key has them."""
         return self._with_files(self.binder.bind(args, kwargs))
 
     def _with_files(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -215,7 +220,7 @@ class Engine:
             TypeError: the function cannot be called so.
             Exception: whatever is in the way, if the function is ``strict``.
         """
-        arguments = self._bound(args, kwargs)  # raises what a wrong call raises
+        arguments = self.bound(args, kwargs)  # raises what a wrong call raises
         if not self.binder.is_cacheable(args, kwargs):
             return None
         try:
@@ -242,6 +247,8 @@ class Engine:
             return None
         self._remember(request)
         self.stats.hits += 1
+        if self.auditor is not None:
+            self.auditor.hit(request.key, result, request.args, request.kwargs)
         return Found(result)
 
     def recalled(self, key: Digest) -> Any | Missing:
@@ -307,6 +314,11 @@ class Engine:
             keys.clear()
         if self.token(*request.args, **request.kwargs) == token:
             keys[token] = request.key
+
+    def plain_body(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the body and store nothing."""
+        args, kwargs = self.with_values(args, kwargs)  # type: ignore[assignment]
+        return self.body(*args, **kwargs)
 
     def with_values(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]

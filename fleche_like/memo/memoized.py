@@ -12,6 +12,7 @@ from fleche_like.calls import Call
 from fleche_like.hashing import Digest, digest
 from fleche_like.memo.answering import answer, answer_on_loop, run
 from fleche_like.memo.engine import Engine
+from fleche_like.memo.explain import Explanation, explain
 from fleche_like.memo.raised import Raised
 from fleche_like.memo.run import Run
 from fleche_like.memo.stats import MemoStats
@@ -79,6 +80,24 @@ class CallTools(Generic[P, R]):
         ``query().all_versions()`` widens to other code and versions.
         """
         return self._engine.query((*self._leading, *args), kwargs)
+
+    def explain(self, /, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Say whether the call with these arguments would hit, and if not, why; run nothing.
+
+        Compared is the nearest stored call: which argument differs and where inside it, which
+        helper (with a diff of the sources), global, version or module.
+
+        Raises:
+            TypeError: the function cannot be called so.
+
+        >>> import fleche_like as fl
+        >>> double = fl.memoize(cache=fl.open_cache("memory://"))(lambda x: 2 * x)
+        >>> double(4)
+        8
+        >>> [str(each) for each in double.explain(5).differences]
+        ['x: 4 -> 5']
+        """
+        return explain(self._engine, (*self._leading, *args), kwargs)
 
     def evict(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Forget the call with these arguments; silent if it is not stored.

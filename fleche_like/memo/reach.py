@@ -157,7 +157,10 @@ class Reach:
         if not home:
             self._add(_defaults_of(function, label))
         self.attributes |= reads_of(function.__code__).attributes
-        self.notes |= dynamic.notes(function, label, function_node(function))
+        name = function.__qualname__ if home else label
+        self.notes |= dynamic.notes(function, name, function_node(function))
+        for module in lookups.whole_modules():
+            self.notes.add(f"{name}: of the module {module} as a whole nothing is followed")
 
     def _add(self, sites: Iterable[Site]) -> None:
         found = [*sites]

@@ -108,6 +108,15 @@ class Lookups:
                 yield from self._along(self._first(chain[0]), chain[1:])
         yield from self._imported()
 
+    def whole_modules(self) -> Iterator[str]:
+        """Yield modules of the project that are handed on rather than asked for an attribute."""
+        for chain in sorted(self._reads.globals | self._reads.cells):
+            known = chain[0] in self._cells or chain[0] in self._globals
+            if len(chain) == 1 and known:
+                value = self._first(chain[0]).value
+                if type(value) is types.ModuleType and is_own_namespace(vars(value)):
+                    yield value.__name__
+
     def assigned(self) -> Iterator[tuple[Site, str]]:
         """Yield objects whose attributes the function assigns, with the attribute's name."""
         for chain in sorted(written_of(self._function.__code__).changed):

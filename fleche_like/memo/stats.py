@@ -23,6 +23,8 @@ class MemoStats:
         seconds: that stored bodies took.
         seconds_saved: by hits, about: as many times as the stored calls took on average. Known
             in what ``f.stats()`` returns; ``None`` if no stored call says how long it took.
+        audited: hits that were recomputed and compared.
+        mismatches: those of them that differed.
         bytes: of the results that are stored, if the cache can tell.
     """
 
@@ -32,6 +34,8 @@ class MemoStats:
     failures: int = 0
     seconds: float = 0.0
     seconds_saved: float | None = None
+    audited: int = 0
+    mismatches: int = 0
     bytes: int | None = None
 
     def ran(self, metadata: Mapping[str, Any]) -> None:

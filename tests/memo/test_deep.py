@@ -256,7 +256,7 @@ def test_wrapping_keeps_functions_apart(cache):
 
 
 def test_a_subclass_has_calls_of_its_own_that_queries_find(cache):
-    class_made = {}
+    class_made = {"__name__": "made"}
     exec(SUBCLASS, class_made)
     base, sub, go = class_made["B"](), class_made["S"](), class_made["B"].go
     assert (base.go(1), sub.go(1)) == (2, 11)
