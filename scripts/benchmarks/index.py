@@ -143,9 +143,9 @@ class Measured:
             FLAT: template(connection, asked.count),
         }
         yield self._beside_flat("load 1,000 calls by name and argument", exponent, entries, 5)
-        for name, ours, statement in aggregates(asked.cache, synthetic.groups(asked.count)):
-            entries = {OURS: ours, FLAT: by_hand(connection, statement)}
-            yield self._beside_flat(name, exponent, entries, 3)
+        for one in aggregates(asked.cache, synthetic.groups(asked.count)):
+            entries = {OURS: one.ask, FLAT: by_hand(connection, one.statement)}
+            yield self._beside_flat(one.name, exponent, entries, 3)
 
     def _beside_flat(
         self, name: str, exponent: int, entries: Mapping[str, Entry], factor: float
