@@ -133,7 +133,9 @@ def _fields(cls: Any) -> dict[str, Any]:
 def annotated_names(cls: type) -> list[str]:
     """Return the names that a class annotates, in their order."""
     if not _ANNOTATIONS_ARE_LAZY:
-        return [*vars(cls).get("__annotations__", ())]
+        found = vars(cls).get("__annotations__")
+    # A metaclass has a descriptor there.
+    return [*found] if isinstance(found, dict) else []
     library = importlib.import_module("annotationlib")
     return [*library.get_annotations(cls, format=library.Format.FORWARDREF)]
 

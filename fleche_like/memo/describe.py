@@ -26,7 +26,7 @@ from fleche_like.memo.contents import (
     is_dependency,
     wrapped_by,
 )
-from fleche_like.memo.own import importable_name, is_own_namespace
+from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace
 from fleche_like.memo.sites import read_cell
 from fleche_like.memo.types_only import is_by_type
 from fleche_like.support.sentinel import MISSING
@@ -118,7 +118,7 @@ class Describer:
         wrapped = wrapped_by(value)
         if wrapped is not None:
             return (_CODE, "wrapper", type_names(kind), self.form(wrapped))
-        return self._leaf(value)
+        return self._instance(value)
 
     def _leaf(self, value: Any) -> Any:
         if issubclass(type(value), type):
@@ -126,6 +126,20 @@ class Describer:
         if not is_steady(value):
             self._now.leaves.append(value)
         return value
+
+    def _instance(self, value: Any) -> Any:
+        """An instance; where its attributes hold code or loggers, each of them as it counts."""
+        space = getattr(value, "__dict__", None) if _is_plain_instance(value) else None
+        if not space or not {*map(type, space.values())} - SCALARS:
+            return self._leaf(value)
+        before = len(self._now.leaves)
+        forms = {name: self.form(each) for name, each in space.items()}
+        if all(forms[name] is space[name] for name in space):
+            del self._now.leaves[before:]
+            return self._leaf(value)
+        self._now.shapes.append((space, [*_flat(space)]))
+        kind = self._labels.get(id(type(value)), type_names(type(value)))
+        return (_CODE, "instance", kind, forms)
 
     def _all(self, values: Any) -> tuple[Any, ...]:
         return tuple(self.form(each) for each in values)
@@ -179,6 +193,21 @@ class Describer:
             del self._now.leaves[before:]
             return MISSING
         return form
+
+
+def _is_plain_instance(value: Any) -> bool:
+    """Whether an instance is what its attributes are: its class does not say otherwise."""
+    cls = type(value)
+    return (
+        cls.__reduce_ex__ is object.__reduce_ex__
+        and cls.__reduce__ is object.__reduce__
+        and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
+        and not issubclass(cls, BaseException)
+        and not any("__slots__" in vars(base) for base in cls.__mro__[:-1])
+        and not is_node(value)
+        and isinstance(vars(cls).get("__dict__"), types.GetSetDescriptorType | type(None))
+        and is_own_class(cls)
+    )
 
 
 def is_steady(value: Any) -> bool:

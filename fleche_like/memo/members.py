@@ -42,6 +42,13 @@ def code_of(cls: type) -> dict[str, Any]:
     return {name: value for name, value in members_of(cls).items() if is_code(value)}
 
 
+def methods_of(cls: type) -> list[types.FunctionType]:
+    """Return the plain functions of a class, those inside descriptors included."""
+    members = code_of(cls).values()
+    held = [each for member in members for each in (member, *held_by(member))]
+    return [each for each in held if isinstance(each, types.FunctionType)]
+
+
 def data_of(cls: type) -> dict[str, Any]:
     """Return the members of a class that are data, the values of an enumeration among them."""
     plain = {name: value for name, value in members_of(cls).items() if not is_code(value)}

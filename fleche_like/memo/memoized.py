@@ -245,6 +245,13 @@ class BoundMemoized(CallTools[P, R]):
             raise AttributeError(name)
         return getattr(self.__func__, name)
 
+    def __dependency__(self) -> tuple[Any, Any]:
+        """What stands for it in the code digest of a function that reaches it."""
+        identity, function = self.__func__.__dependency__()
+        if function is None:
+            return (*identity, self.__self__), None
+        return identity, functools.partial(function, self.__self__)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundMemoized):
             return NotImplemented

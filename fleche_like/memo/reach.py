@@ -24,7 +24,7 @@ from fleche_like.memo.contents import (
     items_of,
     wrapped_by,
 )
-from fleche_like.memo.members import data_of, references_of
+from fleche_like.memo.members import data_of, methods_of, references_of
 from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace, label_of
 from fleche_like.memo.reads import reads_of
 from fleche_like.memo.sites import Lookups, Site, Spaces, distinct, unique, written_of
@@ -63,6 +63,8 @@ class Reach:
         self.attributes: set[str] = set()
         self.written_inside: set[str] = set()
         self.written_to_classes: set[str] = set()
+        self._methods: set[int] = set()
+        self._lookups: list[tuple[types.FunctionType, Lookups]] = []
         self.notes: set[str] = set()
         self.keys = _Labels(self._home())
         self._seen: dict[int, Any] = {}
@@ -82,10 +84,13 @@ class Reach:
             self._add([Site("callable", self.callable)])
         self._waiting += given
         self._drain()
+        self._note_writes()
         self.sites = [*distinct(self.sites)]
 
     def _force(self, value: Any) -> None:
         """Enter what a callable calls, whatever name it goes by: it is what is memoized."""
+        if isinstance(value, type) and is_own_class(value):
+            self._enter_class(value)
         target = called_by(value)
         if target is not None and is_own_namespace(target.__globals__):
             self._enter_function(target, self.keys(target))
@@ -153,7 +158,7 @@ class Reach:
         home = label == "itself"
         lookups = Lookups(function, "" if home else f"{label}.", self.keys.spaces)
         self._add(lookups.sites())
-        self._note_writes(function, lookups)
+        self._lookups.append((function, lookups))
         if not home:
             self._add(_defaults_of(function, label))
         self.attributes |= reads_of(function.__code__).attributes
@@ -167,17 +172,31 @@ class Reach:
         self.sites += found
         self._waiting += [site.value for site in reversed(found)]
 
-    def _note_writes(self, function: types.FunctionType, lookups: Lookups) -> None:
-        for site in lookups.changed():
-            self.outputs.add(site.place)
-        written = written_of(function.__code__)
-        self.written_inside |= written.inside
-        self.written_to_classes |= written.of_classes
-        self._note_class_writes(lookups)
+    def _note_writes(self) -> None:
+        for function, lookups in self._live():
+            self.outputs |= {site.place for site in lookups.changed()}
+            written = written_of(function.__code__)
+            self.written_inside |= written.inside
+            # ``Model.count += 1`` writes an attribute of a class, not the class.
+            assigned = {name for site, name in lookups.assigned() if _is_class(site.value)}
+            self.written_to_classes |= written.of_classes | assigned
 
-    def _note_class_writes(self, lookups: Lookups) -> None:
-        """``Model.count += 1`` writes an attribute of a class, not the class."""
-        self.written_to_classes |= {n for site, n in lookups.assigned() if _is_class(site.value)}
+    def _live(self) -> list[tuple[types.FunctionType, Lookups]]:
+        """Return the functions that may be called: of methods those whose name is mentioned.
+
+        What other methods write is no output: somebody else calls them, to change an input.
+        """
+        waiting, live = [*self._lookups], []
+        mentioned: set[str] = set()
+        while found := [each for each in waiting if self._may_be_called(each[0], mentioned)]:
+            waiting = [each for each in waiting if each not in found]
+            live += found
+            mentioned |= {n for each, _ in found for n in reads_of(each.__code__).attributes}
+        return live
+
+    def _may_be_called(self, function: types.FunctionType, mentioned: set[str]) -> bool:
+        name = function.__name__
+        return id(function) not in self._methods or name in mentioned or name.startswith("__")
 
     # Classes
 
@@ -186,6 +205,7 @@ class Reach:
         self.labels[id(cls)] = label
         self.classes[label] = cls
         self._waiting += references_of(cls)[::-1]
+        self._methods |= {id(each) for each in methods_of(cls)}
         space = vars(cls)
         for name, value in data_of(cls).items():
             where = space if space.get(name, MISSING) is value else None

@@ -149,13 +149,17 @@ class Lookups:
         return Site(part, value, name, namespace)
 
     def _along(self, site: Site, attributes: Chain) -> Iterator[Site]:
-        """Yield a site and, while it holds a module, that of the attribute taken of it."""
+        """Yield a site and, while it holds a module or function, the attribute taken of it."""
         yield site
         for name in attributes:
-            module = site.value
-            if not isinstance(module, types.ModuleType):
+            holder = site.value
+            if type(holder) is types.FunctionType and name in holder.__dict__:
+                space = holder.__dict__
+                site = Site(f"{site.part}.{name}", space[name], name, space)
+            elif isinstance(holder, types.ModuleType):
+                site = self._attribute_site(holder, name)
+            else:
                 return
-            site = self._attribute_site(module, name)
             yield site
 
     def _attribute_site(self, module: types.ModuleType, name: str) -> Site:
