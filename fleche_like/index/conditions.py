@@ -69,19 +69,31 @@ class Where:
         within: the one column that orders a field, where all calls have it in one class.
         exact: whether the conditions say it all; else Python looks at each call found.
         must: where this holds, Python need not look.
-        drivers: selects of the ids that one condition by itself leaves, each along an index.
+        watermark: up to which call the index says all; ``None`` where it always does.
+        drivers: selects of the ids that one condition by itself leaves, each along an index, by
+            the place of its field.
+
+    Args:
+        ids: of names.
+        is_any: runs a select and tells whether it gives a row.
+        lead: the field along whose index the calls are found, and no other; SQLite's planner
+            would guess. Without it the planner chooses.
     """
 
-    def __init__(self, ids: Identifiers, is_any: Callable[[Any], bool]) -> None:
+    def __init__(
+        self, ids: Identifiers, is_any: Callable[[Any], bool], lead: Place | None = None
+    ) -> None:
         self._ids = ids
+        self._lead = lead
         self._is_any = is_any
         self.conditions: list[Condition] = []
         self.must: list[Condition] = []
-        self.drivers: list[Any] = []
+        self.drivers: list[tuple[Place | None, Any]] = []
         self.joined: dict[Place, Columns] = {}
         self.within: dict[Place, str] = {}
         self.exact = True
         self._unknown: dict[Place, Condition | None] = {}
+        self.watermark: int | None = None
 
     def add(self, bounds: Bounds) -> None:
         """Ask for a condition."""
@@ -97,9 +109,9 @@ class Where:
         identity = list(_identity(template))
         if identity:
             found = sa.select(functions.c.id).where(*identity)
-            self.add(exactly(calls.c.function.in_(found)))
+            self.add(exactly(_unsearched(calls.c.function, self._lead).in_(found)))
             driver = sa.select(calls.c.id).where(calls.c.function.in_(found), is_derived())
-            self.drivers.append(driver)
+            self.drivers.append((None, driver))
         if template.result is not None:
             self.add(exactly(has_digest(calls.c.result, template.result)))
         for name, pattern in (template.arguments or {}).items():
@@ -194,16 +206,29 @@ class Where:
         if number is None:
             self.add(NOTHING)
             return
+        if self._lead is not None and (kind, name) != self._lead:
+            self._check_row(TABLES[kind].alias().c, number, condition)
+            return
         columns = self.joined.get((kind, name))
         if columns is None and len(self.joined) >= MOST_JOINED:
             self._add_row(TABLES[kind], number, condition)
             return
         if columns is None:
             columns = self.joined[kind, name] = TABLES[kind].alias().c
-            self.add(exactly(sa.and_(columns.call == calls.c.id, columns.name == number)))
+            same = calls.c.id == _unsearched(columns.call, self._lead)
+            self.add(exactly(sa.and_(same, columns.name == number)))
         bounds = condition(columns)
-        self.drivers.append(sa.select(columns.call).where(columns.name == number, bounds.may))
+        driver = sa.select(columns.call).where(columns.name == number, bounds.may)
+        self.drivers.append(((kind, name), driver))
         self.add(bounds)
+
+    def _check_row(self, columns: Columns, number: int, condition: Any) -> None:
+        """Ask for a row about a field, to be looked up for each call that is found."""
+        row = condition(columns)
+        own = (columns.call == calls.c.id, columns.name == number)
+        may = sa.exists(sa.select(columns.call).where(*own, row.may))
+        must = may if row.exact else sa.exists(sa.select(columns.call).where(*own, row.must))
+        self.add(Bounds(must, may))
 
     def _add_row(self, table: sa.Table, number: int, condition: Any) -> None:
         """Ask for a row about a field, where there are too many to join."""
@@ -334,6 +359,11 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
         codes = template.code if isinstance(template.code, tuple) else (template.code,)
         column = functions.c.code
         yield sa.or_(*(sa.and_(column >= each, column < after(each)) for each in codes))
+
+
+def _unsearched(column: Any, lead: Place | None) -> Any:
+    """Return a column; where something else leads, such that no search begins with it."""
+    return column if lead is None else column + sa.literal_column("0")
 
 
 def _is_unknown(columns: Columns) -> list[Condition]:

@@ -65,13 +65,12 @@ def ordered(statement: Any, order: Sequence[OrderBy]) -> Any:
     return statement.select_from(source).order_by(*terms, calls.c.key)
 
 
-def by_class(statement: Any, order: Sequence[OrderBy], *, hint: bool) -> Iterator[Any]:
+def by_class(statement: Any, order: Sequence[OrderBy]) -> Iterator[Any]:
     """Yield statements that together give the rows of :func:`ordered`, one after the other.
 
     Args:
         statement: selects from ``calls``.
         order: by what; at least one field.
-        hint: whether the planner has to be told to begin with the index of the first field.
     """
     first, rest = order[0], order[1:]
     source, terms = _joined(rest)
@@ -80,7 +79,8 @@ def by_class(statement: Any, order: Sequence[OrderBy], *, hint: bool) -> Iterato
         columns = first.table.alias().c if first.joined is None else first.joined
         asked = list(conditions(columns))
         if columns is not calls.c:
-            call = columns.call + sa.literal_column("0") if hint else columns.call
+            # A sum is nothing to search by: so a planner can begin only with this field's index.
+            call = columns.call + sa.literal_column("0")
             asked += [calls.c.id == call, columns.name == first.name]
         begin = [] if column is None else [_directed(columns[column], first.descending)]
         yield statement.where(*asked).order_by(*begin, *terms, calls.c.key)

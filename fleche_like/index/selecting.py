@@ -28,11 +28,11 @@ from fleche_like.calls.selection import place
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.aggregates import Sums
-from fleche_like.index.conditions import TABLES, Where, place_of
+from fleche_like.index.conditions import TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.models import calls
-from fleche_like.index.ordering import OrderBy, by_class, order_of, ordered
+from fleche_like.index.ordering import by_class, order_of, ordered
 from fleche_like.index.records import Records, opened
 from fleche_like.index.scalars import Columns, Condition, exactly, is_derived
 from fleche_like.index.typed import NEAR
@@ -125,12 +125,7 @@ class Selector:
         watermark: int | None = None
         if self._late is not None:
             late, watermark = self._late.pending()
-        where = self._where(selection)
-        where.add(exactly(is_derived()))
-        if watermark is not None:
-            # Not by the table's own order: a sum is nothing to search by.
-            where.add(exactly(calls.c.id + sa.literal_column("0") <= watermark))
-        return late, where
+        return late, self._where(selection, watermark)
 
     def _indexed(
         self, where: Where, selection: Selection, loader: Loader
@@ -145,7 +140,7 @@ class Selector:
             return select_from(self._found(statement), replace(selection, order=()), loader)
         _, stop = _from_the_beginning(selection)
         if order and stop is not None and stop <= MOST_WALKED:
-            return itertools.islice(self._first(where, order, stop), selection.offset, stop)
+            return itertools.islice(self._first(selection, where, stop), selection.offset, stop)
         return self._found(_limited(statement, selection))
 
     def _count_indexed(self, where: Where, selection: Selection, loader: Loader) -> int:
@@ -168,11 +163,18 @@ class Selector:
         row = self._read_one(statement)
         return 0 if row is None else int(row[0])
 
-    def _where(self, selection: Selection) -> Where:
-        where = Where(self._ids, self._is_any)
+    def _where(
+        self, selection: Selection, watermark: int | None, lead: Place | None = None
+    ) -> Where:
+        where = Where(self._ids, self._is_any, lead)
         where.add_template(selection.template)
         for condition in selection.conditions:
             where.add_expression(condition)
+        where.watermark = watermark
+        where.add(exactly(is_derived()))
+        if watermark is not None:
+            # Not by the table's own order: a sum is nothing to search by.
+            where.add(exactly(calls.c.id + sa.literal_column("0") <= watermark))
         return where
 
     # --- statements ----------------------------------------------------------------------------
@@ -199,21 +201,31 @@ class Selector:
     def _is_any(self, statement: Any) -> bool:
         return self._read_one(statement.limit(1)) is not None
 
-    def _first(self, where: Where, order: Sequence[OrderBy], stop: int) -> Iterator[DigestedCall]:
+    def _first(self, selection: Selection, where: Where, stop: int) -> Iterator[DigestedCall]:
         """Yield the first calls in an order, along indexes; ``stop`` of them or all."""
-        for driver in where.drivers:
-            numbers = self._few(driver)
+        lead = next((place_of(by.field) for by in selection.order if self._is_used(by)), None)
+        for own, driver in where.drivers:
+            numbers = None if own == lead else self._few(driver)
             if numbers is not None:
                 statement = self._statement([*where.conditions, calls.c.id.in_(numbers)])
+                order = order_of(where, selection.order, self._ids)
                 yield from self._found(ordered(statement, order).limit(stop))
                 return
+        where = self._where(selection, where.watermark, lead=self._lead(lead))
         statement = self._statement(where.conditions)
-        for part in by_class(statement, order, hint=self._database.dialect == "sqlite"):
+        for part in by_class(statement, order_of(where, selection.order, self._ids)):
             counted = _Counted(self._rows(part.limit(stop)))
             yield from opened(counted)
             stop -= counted.count
             if stop <= 0:
                 return
+
+    def _is_used(self, by: Ordering) -> bool:
+        kind, name = place_of(by.field)
+        return kind == "result" or self._ids.known_name(name) is not None
+
+    def _lead(self, place: Place | None) -> Place | None:
+        return place if self._database.dialect == "sqlite" else None
 
     def _few(self, driver: Any) -> list[int] | None:
         """Return the ids that a condition by itself leaves; ``None`` if these are many."""
