@@ -71,6 +71,14 @@ def ensure(database: Database) -> None:
         SchemaOutdated: it is older (or, opened read-only, empty); says what to run.
         SchemaTooNew: a later release wrote it.
     """
+    try:
+        _ensure(database)
+    except DatabaseError:
+        database.close()  # nobody will use it
+        raise
+
+
+def _ensure(database: Database) -> None:
     found = revision(database)
     if found == REVISION:
         return
@@ -196,7 +204,6 @@ def _upgrade(database: Database, target: str) -> None:
     except SchemaOutdated:
         # Whoever has it open may be upgrading it: then this waits for the end of that.
         if revision(database) != wanted:
-            database.close()  # or we would be the one who has it open
             raise
         return
     logger.info("upgraded %s to %s", database.url, target)

@@ -40,11 +40,6 @@ MARIADB = "utf8mb4_nopad_bin"
 MYSQL = "utf8mb4_0900_bin"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-LONG_TEXT = (
-    sa.Text()
-    .with_variant(mysql.TEXT(charset="utf8mb4", collation=MARIADB), "mariadb")
-    .with_variant(mysql.TEXT(charset="utf8mb4", collation=MYSQL), "mysql")
-)
 DIGEST = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
 HEX = (
     sa.String(32)
@@ -86,7 +81,7 @@ def upgrade() -> None:
         "manifests",
         sa.Column("code", DIGEST, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("part", LONG_TEXT, nullable=False),
+        sa.Column("part", sa.Text(), nullable=False),
         sa.Column("digest", DIGEST, nullable=False),
         sa.PrimaryKeyConstraint("code", "position", name="pk_manifests"),
         sqlite_with_rowid=False,

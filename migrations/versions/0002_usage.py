@@ -8,6 +8,9 @@ Create Date: 2026-11-21
 when it was last used in seconds since 1970. Each is NULL where it is not known. Derived from what
 is stored: the blob of the result, the metadata ``runtime.walltime``, and the age of the record.
 
+On MariaDB the parts of manifests had the character set of whoever made the database; now it is
+one that can hold them.
+
 Imports nothing of the package and freezes its types. On MariaDB every step can be done again.
 """
 
@@ -19,6 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import context, op
+from sqlalchemy.dialects import mysql
 
 revision = "0002"
 down_revision = "0001"
@@ -28,6 +32,11 @@ depends_on = None
 USED = "used IS NOT NULL AND kind >= 0"
 FLOAT = 1
 BATCH = 20_000
+
+LONG_TEXT = {
+    "mariadb": mysql.TEXT(charset="utf8mb4", collation="utf8mb4_nopad_bin"),
+    "mysql": mysql.TEXT(charset="utf8mb4", collation="utf8mb4_0900_bin"),
+}
 
 logger = logging.getLogger("alembic.runtime.migration")
 
@@ -48,6 +57,8 @@ def upgrade() -> None:
         op.add_column("calls", sa.Column(name, kind, nullable=True), **unless("if_not_exists"))
     for part in batches():
         op.execute(sa.update(CALLS).where(part).values(size=size(), cost=cost(), used=used()))
+    if dialect() in LONG_TEXT:
+        op.alter_column("manifests", "part", type_=LONG_TEXT[dialect()], nullable=False)
     where = sa.text(USED)
     partial: dict[str, Any] = {"sqlite_where": where, "postgresql_where": where}
     op.create_index("ix_calls_used", "calls", ["used"], **partial, **unless("if_not_exists"))
