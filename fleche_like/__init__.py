@@ -182,6 +182,9 @@ if TYPE_CHECKING:
     from fleche_like.memo import (
         use_cache as use_cache,
     )
+    from fleche_like.memo import (
+        wrap_executor as wrap_executor,
+    )
 
 _HOMES = {
     "cache": ("Cache",),
@@ -234,7 +237,7 @@ _HOMES = {
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
-    "memo": ("File", "current_cache", "memoize", "set_cache", "use_cache"),
+    "memo": ("File", "current_cache", "memoize", "set_cache", "use_cache", "wrap_executor"),
 }
 _HOME_OF = {name: floor for floor, names in _HOMES.items() for name in names}
 

@@ -33,7 +33,7 @@ class Manifest(dict[str, Digest]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Where it goes to, the sources may be out of reach.
-        sources = functools.partial(dict, {**self._sources()})
+        sources: Callable[[], dict[str, str]] = functools.partial(dict, {**self._sources()})
         return Manifest, ({**self}, sources, {**self._values})
 
     def sources(self) -> Mapping[str, str]:

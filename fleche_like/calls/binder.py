@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Kinds
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from fleche_like.calls.annotations import Role, roles
 from fleche_like.calls.call import RESULT
@@ -19,6 +19,7 @@ from fleche_like.calls.partial import bind_partially
 from fleche_like.calls.signatures import Target, signature_of, take_apart
 from fleche_like.errors import ConfigError
 
+T = TypeVar("T")
 Token: TypeAlias = Callable[..., bytes | None]
 
 _ESCAPE: Final = "**"
@@ -99,6 +100,11 @@ class Binder:
         if self._target.brings_arguments:
             args, kwargs = self._target.complete(args, kwargs)
         return cast("dict[str, Any]", bound(*args, **kwargs))
+
+    def binding(self) -> Callable[..., dict[str, Any]]:
+        """Return ``bind(*args, **kwargs)`` for many calls: it does not follow later changes."""
+        bound = self._current().bind
+        return _completing(self._target, bound) if self._target.brings_arguments else bound
 
     def bind_partial(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return only the arguments that are spelt out, named as :meth:`bind` names them.
@@ -212,10 +218,10 @@ class _Flattener:
         return _ESCAPE + name if name in self._reserved or name.startswith(_ESCAPE) else name
 
 
-def _completing(target: Target, token: Token) -> Token:
-    def completed(*args: Any, **kwargs: Any) -> bytes | None:
+def _completing(target: Target, function: Callable[..., T]) -> Callable[..., T]:
+    def completed(*args: Any, **kwargs: Any) -> T:
         args, kwargs = target.complete(args, kwargs)
-        return token(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return completed
 

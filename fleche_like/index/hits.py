@@ -65,6 +65,7 @@ def _many(dialect: str, container: str, digest: Any, names: Sequence[str]) -> sa
     wanted = (
         sa.select(calls.c.key.label("key"), digest.label("digest"))
         .where(condition(calls.c.key, dialect, names))
+        .order_by(calls.c.result)  # so that blobs are searched in their order: a quarter less
         .cte("wanted")
     )
     if dialect in _MATERIALIZED:

@@ -19,13 +19,19 @@
 :mod:`.metadata`         what is recorded of a call
 :mod:`.surroundings`     environment and Git as metadata
 :mod:`.active`           the cache in use
+:mod:`.mapping`          batches of calls: :mod:`.batch`, :mod:`.finding`
+:mod:`.executors`        executors that are asked only for what is not stored
+:mod:`.binding`          calls that are made later or elsewhere, with their cache
+                         (:mod:`.carrying`) and their function (:mod:`.travelling`)
 =======================  ==========================================================================
 """
 
 from __future__ import annotations
 
 from fleche_like.memo.active import current_cache, set_cache, use_cache
+from fleche_like.memo.binding import BoundCall
 from fleche_like.memo.decorator import memoize
+from fleche_like.memo.executors import MemoExecutor, wrap_executor
 from fleche_like.memo.files import File
 from fleche_like.memo.memoized import BoundMemoized, Memoized
 from fleche_like.memo.metadata import MetadataSource, RuntimeMetadata, Tags, only, use_metadata
@@ -35,10 +41,12 @@ from fleche_like.memo.surroundings import EnvironmentMetadata, GitMetadata
 from fleche_like.memo.types_only import register_by_type
 
 __all__ = [
+    "BoundCall",
     "BoundMemoized",
     "EnvironmentMetadata",
     "File",
     "GitMetadata",
+    "MemoExecutor",
     "MemoStats",
     "Memoized",
     "MetadataSource",
@@ -52,4 +60,5 @@ __all__ = [
     "set_cache",
     "use_cache",
     "use_metadata",
+    "wrap_executor",
 ]

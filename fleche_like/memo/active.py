@@ -55,7 +55,12 @@ def current_cache() -> Cache:
         OSError: the default cache could not be opened (a DatabaseError, a folder without
             permission, a full disk).
     """
-    return _in_context.get() or _Process.cache or _opened()
+    return cache_in_use() or _opened()
+
+
+def cache_in_use() -> Cache | None:
+    """Return the cache of the context, else of the process; ``None`` if neither was set."""
+    return _in_context.get() or _Process.cache
 
 
 def _opened() -> Cache:

@@ -22,7 +22,7 @@ from fleche_like.errors import CodecError, NotCached, NotCachedWarning, ReadOnly
 from fleche_like.hashing import Digest, module_name
 from fleche_like.memo.active import current_cache
 from fleche_like.memo.ages import Ages
-from fleche_like.memo.audit import Auditor, AuditOption
+from fleche_like.memo.audit import AuditOption, Auditor
 from fleche_like.memo.code import CodeMode, CodeState, CodeTracker, current_codes
 from fleche_like.memo.files import Seen, as_files, file_parameters, noting
 from fleche_like.memo.isolation import isolated
@@ -125,6 +125,7 @@ class Engine:
         plain = policies.hits_are_plain and not self._files
         self._remembers = plain and self.auditor is None
         self._warned: set[str] = set()
+        self.digests_of: Callable[[Mapping[str, Any]], dict[str, Digest]] = digest_arguments
         self.new_tokeniser()
 
     # The parts of a call
@@ -225,7 +226,7 @@ class Engine:
             return None
         try:
             state = self._sound_state(arguments.values())
-            digests, files = noting(digest_arguments, arguments)
+            digests, files = noting(self.digests_of, arguments)
             key = key_maker(self.name, self.module, self.version, state.code).key_of_own(digests)
             return Request(args, kwargs, token, self.cache, state, arguments, digests, files, key)
         except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
@@ -250,6 +251,38 @@ class Engine:
         if self.auditor is not None:
             self.auditor.hit(request.key, result, request.args, request.kwargs)
         return Found(result)
+
+    def find(self, key: Digest, cache: Cache) -> Any | Missing:
+        """Return what is stored, possibly :class:`Raised`, if it answers a call; else ``MISSING``.
+
+        Raises:
+            Exception: whatever is in the way, if the function is ``strict``.
+        """
+        try:
+            return self.valid(self._read(cache, key), key, cache)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
+            self.give_up(problem)
+            return MISSING
+
+    def find_many(self, keys: Sequence[Digest], cache: Cache) -> Mapping[Digest, Any]:
+        """Return :meth:`find` for those of many keys that answer calls.
+
+        In one statement, where cache and policies let a stored result answer as it is.
+        """
+        if not self.policies.hits_are_plain:
+            found = ((key, self.find(key, cache)) for key in keys)
+            return {key: result for key, result in found if result is not MISSING}
+        try:
+            results = cache.lookup_many(keys)
+        except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
+            self.give_up(problem)
+            return {}
+        return {key: result for key, result in results.items() if type(result) is not Raised}
+
+    @property
+    def keys_are_plain(self) -> bool:
+        """Whether keys follow from plain arguments alone: no input files, nothing required."""
+        return not self._files and not self.binder.required
 
     def recalled(self, key: Digest) -> Any | Missing:
         """Return a result that memory holds, for callers that must not wait; else ``MISSING``."""

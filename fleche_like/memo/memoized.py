@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overload
+from typing import (
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from fleche_like.calls import Call
 from fleche_like.hashing import Digest, digest
 from fleche_like.memo.answering import answer, answer_on_loop, run
+from fleche_like.memo.binding import BoundCall
+from fleche_like.memo.carrying import CarriedCache, carried_for
 from fleche_like.memo.engine import Engine
 from fleche_like.memo.explain import Explanation, explain
+from fleche_like.memo.mapping import LoopRun, MapOptions, ThreadRun
 from fleche_like.memo.raised import Raised
 from fleche_like.memo.run import Run
 from fleche_like.memo.stats import MemoStats
+from fleche_like.memo.travelling import reduction
 from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Calls(Protocol[P, R_co]):
+    """What can be called so: how checkers see the function whose tool is used."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Make the call."""
+        ...
 
 
 class CallTools(Generic[P, R]):
@@ -33,6 +68,8 @@ class CallTools(Generic[P, R]):
 
     _engine: Engine
     _leading: tuple[Any, ...] = ()
+    _run: type[ThreadRun | LoopRun] = ThreadRun
+    _default_chunk: int = 1000
 
     def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return the call that these arguments make, without running it.
@@ -59,7 +96,16 @@ class CallTools(Generic[P, R]):
         """
         return self._engine.contains((*self._leading, *args), kwargs)
 
-    def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make the call."""
+        return cast("R", answer(self._engine, (*self._leading, *args), kwargs))
+
+    @overload
+    def load(self: Calls[P, Coroutine[Any, Any, V]], /, *args: P.args, **kwargs: P.kwargs) -> V: ...
+    @overload
+    def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def load(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the stored result for these arguments, and never run the function.
 
         Raises:
@@ -67,7 +113,7 @@ class CallTools(Generic[P, R]):
             Exception: the one that is stored, by ``exceptions=``.
             TypeError, Indigestible: see :meth:`key`.
         """
-        return cast("R", self._engine.load((*self._leading, *args), kwargs))
+        return self._engine.load((*self._leading, *args), kwargs)
 
     def query(self, /, *args: Any, **kwargs: Any) -> Query:
         """Return the stored calls of the current code and version, as a lazy, chainable query.
@@ -114,6 +160,115 @@ class CallTools(Generic[P, R]):
         """
         return cast("R", answer(self._engine, (*self._leading, *args), kwargs, look=False))
 
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> BoundCall[R]:
+        """Return the call with these arguments, to be made later without any.
+
+        It pickles if the arguments do, and takes along the cache in use here: for any executor,
+        queue or scheduler.
+
+        >>> import fleche_like as fl
+        >>> double = fl.memoize(cache=fl.open_cache("memory://"))(lambda x: 2 * x)
+        >>> double.bind(4)()
+        8
+        """
+        return BoundCall(self, args, kwargs, self._carried())
+
+    @overload
+    def map(  # type: ignore[overload-overlap]  # checkers take the first that fits
+        self: Calls[Concatenate[T, ...], Coroutine[Any, Any, V]],
+        items: Iterable[T],
+        /,
+        *,
+        star: Literal[False] = False,
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> AsyncIterator[V]: ...
+    @overload
+    def map(
+        self: Calls[Concatenate[T, ...], V],
+        items: Iterable[T],
+        /,
+        *,
+        star: Literal[False] = False,
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[V]: ...
+    @overload
+    def map(  # type: ignore[overload-overlap]  # checkers take the first that fits
+        self: Calls[..., Coroutine[Any, Any, V]],
+        items: Iterable[Sequence[Any] | Mapping[str, Any]],
+        /,
+        *,
+        star: Literal[True],
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> AsyncIterator[V]: ...
+    @overload
+    def map(
+        self: Calls[..., V],
+        items: Iterable[Sequence[Any] | Mapping[str, Any]],
+        /,
+        *,
+        star: Literal[True],
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Iterator[V]: ...
+
+    def map(
+        self,
+        items: Iterable[Any],
+        /,
+        *,
+        star: bool = False,
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Any:
+        """Make a call for each item; look them up together, and run only what is not stored.
+
+        Args:
+            items: the first argument of each call; read a chunk at a time, so that it may be a
+                generator without end.
+            star: whether an item holds all arguments of its call instead: a sequence positional
+                ones, a mapping keywords.
+            executor: where to run what is not stored; in this thread if omitted.
+            progress: whether to show a bar, on a terminal or in a notebook.
+            chunk: how many calls are looked up in one statement; an executor always has the next
+                chunk too. 1,000 by default; for a coroutine function 100, which run at a time.
+            return_exceptions: hand out what a call raised in place of its result.
+
+        Returns:
+            The results in the order of the items, lazily: nothing is done before the first is
+            asked for. Of a coroutine function, an asynchronous iterator. Equal calls run once.
+
+        Raises:
+            Exception: what the first call raised that failed, once all the others are made and
+                stored: a note tells which they are. No result is handed out beyond it.
+            ValueError: ``chunk`` is less than one.
+
+        When the iteration is left early, or interrupted, calls that have not begun are cancelled.
+
+        >>> import fleche_like as fl
+        >>> double = fl.memoize(cache=fl.open_cache("memory://"))(lambda x: 2 * x)
+        >>> list(double.map(range(4)))
+        [0, 2, 4, 6]
+        """
+        size = self._default_chunk if chunk is None else chunk
+        options = MapOptions(star, executor, progress, size, return_exceptions)
+        return self._run(self, self._carried(), items, options).results()
+
+    def _carried(self) -> CarriedCache:
+        return carried_for(self._engine.bound_cache)
+
     def stats(self, /) -> MemoStats:
         """Return a copy of the counts of this function's calls in this process."""
         return replace(self._engine.stats)
@@ -134,6 +289,7 @@ class Memoized(CallTools[P, R]):
 
     def __init__(self, function: Callable[P, R], **options: Any) -> None:
         functools.update_wrapper(self, function)
+        self._options = options
         for tool in _TOOLS & self.__dict__.keys():  # an attribute of the function hides none
             del self.__dict__[tool]
         self._engine = engine = Engine(function, self, **options)
@@ -176,8 +332,15 @@ class Memoized(CallTools[P, R]):
     def __repr__(self) -> str:
         return f"<memoized {self._engine.name}>"
 
-    def __reduce__(self) -> str:
-        return str(self.__qualname__)
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return reduction(self)
+
+    def _pin(self, module: str, code: Any) -> None:
+        """Let calls be known by the module and code that they have elsewhere."""
+        self._engine.module = module
+        self._engine.tracker = code
+        self._engine.digests_of = code.digests_of
+        self._current_state = code.current
 
     def __dependency__(self) -> tuple[Any, Any]:
         """What stands for it in the code digest of a function that reaches it."""
@@ -200,6 +363,9 @@ _being_digested: ContextVar[frozenset[int]] = ContextVar("being_digested", defau
 
 class AsyncMemoized(Memoized[P, R]):
     """A coroutine function whose calls are answered from a cache."""
+
+    _run = LoopRun
+    _default_chunk = 100
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return cast("R", self._answer(args, kwargs))
@@ -235,6 +401,8 @@ class BoundMemoized(CallTools[P, R]):
         self.__doc__ = memoized.__doc__
         self._engine = memoized._engine
         self._leading = (instance,)
+        self._run = memoized._run
+        self._default_chunk = memoized._default_chunk
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__func__(self.__self__, *args, **kwargs)

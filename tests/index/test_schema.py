@@ -128,7 +128,9 @@ def older(url, monkeypatch):
 
 def _stamped(action, connection, target):
     assert (action, target) == ("upgrade", "head")
-    connection.execute(sa.text("UPDATE fleche_like_version SET version_num = :new"), {"new": REVISION})
+    connection.execute(
+        sa.text("UPDATE fleche_like_version SET version_num = :new"), {"new": REVISION}
+    )
 
 
 def test_an_older_file_is_upgraded_and_kept_as_a_backup(url, tmp_path, monkeypatch):
