@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import fleche_like as fl
+from tests.memo.projects import Project
 
 
 @pytest.fixture
@@ -19,6 +22,24 @@ def either_cache(request, tmp_path):
     memory_bytes = 2**24 if request.param == "tier on" else 0
     with fl.open_cache(tmp_path / "cache", memory_bytes=memory_bytes) as opened:
         yield from in_every_thread(opened)
+
+
+@pytest.fixture
+def memory_cache():
+    """A cache that is quick to make, where it is not the subject."""
+    with fl.open_cache("memory://") as opened:
+        yield from in_every_thread(opened)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    made = Project(folder)
+    yield made
+    made.unload()
 
 
 def in_every_thread(cache):

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import functools
-import sys
+import importlib
 
 import pytest
 
 import fleche_like as fl
-from tests.memo.deep_cases import CHANGES, SAME
-from tests.memo.projects import Project
+from tests.memo.projects import cases
 
-pytestmark = pytest.mark.usefixtures("cache")
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    made = Project(folder)
-    yield made
-    made.unload()
-
-
-def edited(files, old, new):
-    assert any(old in text for text in files.values())
-    return {name: text.replace(old, new) for name, text in files.items()}
+pytestmark = pytest.mark.usefixtures("memory_cache")
 
 
 def misses(cache, call):
@@ -35,25 +18,22 @@ def misses(cache, call):
     return call(), cache.stored - before
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_an_edit_that_changes_the_answer_is_noticed(project, cache, name):
-    files, old, new = CHANGES[name]
-    first = project.load(files).f(3)
-    again, computed = misses(cache, lambda: project.load(files).f(3))
+@pytest.mark.parametrize("case", cases("edits"))
+def test_an_edit_that_changes_the_answer_is_noticed(project, memory_cache, case):
+    first = project.load(case.files).f(3)
+    again, computed = misses(memory_cache, lambda: project.load(case.files).f(3))
     assert (again, computed) == (first, 0), "the same code in the next run is a hit"
-    other = edited(files, old, new)
-    changed, computed = misses(cache, lambda: project.load(other).f(3))
+    changed, computed = misses(memory_cache, lambda: project.load(case.edited()).f(3))
     assert changed != first
     assert computed >= 1
-    back, computed = misses(cache, lambda: project.load(files).f(3))
+    back, computed = misses(memory_cache, lambda: project.load(case.files).f(3))
     assert (back, computed) == (first, 0), "changed back, old results are hits"
 
 
-@pytest.mark.parametrize("name", SAME)
-def test_an_edit_that_changes_nothing_is_none(project, cache, name):
-    files, old, new = SAME[name]
-    project.load(files).f(3)
-    _, computed = misses(cache, lambda: project.load(edited(files, old, new)).f(3))
+@pytest.mark.parametrize("case", cases("layout"))
+def test_an_edit_that_changes_nothing_is_none(project, memory_cache, case):
+    project.load(case.files).f(3)
+    _, computed = misses(memory_cache, lambda: project.load(case.edited()).f(3))
     assert computed == 0
 
 
@@ -186,19 +166,17 @@ def test_a_change_between_two_calls_is_noticed(loaded, change):
     assert loaded.f(3) == after
 
 
-def test_a_rebound_helper_that_comes_back_brings_its_results_back(loaded, cache):
+def test_a_rebound_helper_that_comes_back_brings_its_results_back(loaded, memory_cache):
     loaded.f(3)
     original = loaded.helper
     loaded.helper = loaded.other
     loaded.f(3)
     loaded.helper = original
-    _, computed = misses(cache, lambda: loaded.f(3))
+    _, computed = misses(memory_cache, lambda: loaded.f(3))
     assert computed == 0
 
 
-def test_a_reloaded_module_is_looked_at_again(project, cache):
-    import importlib
-
+def test_a_reloaded_module_is_looked_at_again(project, memory_cache):
     m = project.load({"main": IN_PROCESS, "lib": LIB})
     first = m.f(3)
     (project.folder / "lib.py").write_text(LIB.replace("x + 1", "x + 2222"))
@@ -206,7 +184,7 @@ def test_a_reloaded_module_is_looked_at_again(project, cache):
     assert m.f(3) == m.f.__wrapped__(3) != first
     (project.folder / "lib.py").write_text(LIB + "# the same code\n")
     importlib.reload(m.lib)
-    _, computed = misses(cache, lambda: m.f(3))
+    _, computed = misses(memory_cache, lambda: m.f(3))
     assert computed == 0
 
 
@@ -219,7 +197,7 @@ def test_unchanged_code_is_not_looked_at_again(loaded, monkeypatch):
     assert loaded.f.stats().hits == 3
 
 
-def test_two_closures_of_one_factory_are_two_functions(cache):
+def test_two_closures_of_one_factory_are_two_functions(memory_cache):
     def make(k):
         def helper(x):
             return x + k
@@ -231,10 +209,10 @@ def test_two_closures_of_one_factory_are_two_functions(cache):
         return f
 
     assert (make(1)(1), make(2)(1), make(1)(1)) == (2, 3, 2)
-    assert cache.stored == 2
+    assert memory_cache.stored == 2
 
 
-def test_wrapping_keeps_functions_apart(cache):
+def test_wrapping_keeps_functions_apart(memory_cache):
     def named(function):
         @functools.wraps(function)
         def wrapper(x):
@@ -255,7 +233,7 @@ def test_wrapping_keeps_functions_apart(cache):
     assert f(1) == 2
 
 
-def test_a_subclass_has_calls_of_its_own_that_queries_find(cache):
+def test_a_subclass_has_calls_of_its_own_that_queries_find(memory_cache):
     class_made = {"__name__": "made"}
     exec(SUBCLASS, class_made)
     base, sub, go = class_made["B"](), class_made["S"](), class_made["B"].go
