@@ -15,27 +15,15 @@ import numpy as np
 from xxhash import xxh3_128
 
 from fleche_like.hashing import bulk, encoder, layout, tags
-from fleche_like.hashing.branch import Branch, Handler, Made, group, item, kind, node
+from fleche_like.hashing.branch import Branch, Made, group, item, kind, node, refuse
 from fleche_like.hashing.instances import extra_state
+from fleche_like.hashing.library import Library, is_of, own_attributes
 from fleche_like.hashing.names import object_head, type_names
 
 _BIG_ENDIAN = sys.byteorder == "big"
 _SWAPPED = {"<": ">", ">": "<", "|": "|", "=": "="}
 _X87_DIGITS = 63
 _X87_BYTES = 10
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that NumPy defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that NumPy defines are nodes of their own."""
-    return issubclass(base, np.ndarray)
 
 
 def array(value: Any) -> Made:
@@ -92,24 +80,34 @@ def _objects(value: Any) -> Branch:
     return node("numpy.objects", group((_dtype(value.dtype), tuple(value.shape), content)))
 
 
-def _masked(value: Any) -> Branch:
+# What a masked array keeps in attributes besides notes of its user.
+_MASKED = frozenset(
+    (
+        "_mask", "_data", "_fill_value", "_sharedmask", "_hardmask", "_isfield", "_baseclass",
+        "_basedict", "_optinfo", "_fieldmask",
+    )
+)  # fmt: skip
+
+
+def _masked(value: Any) -> Made:
+    if value is np.ma.masked:
+        return kind("numpy.ma.masked", None)
+    notes = getattr(value, "_optinfo", None)
     parts = (
         type_names(type(value)),
         np.ma.getdata(value).view(np.ndarray),
         np.ma.getmaskarray(value),
         np.asarray(value.fill_value),
         bool(value.hardmask),
+        *own_attributes("numpy", value, _MASKED),
+        *((notes,) if notes else ()),
     )
     return node("numpy.masked", group(parts))
 
 
 def _subclass(value: Any) -> Branch:
     cls = type(value)
-    names = (
-        ("numpy", cls.__qualname__)
-        if cls.__module__.partition(".")[0] == "numpy"
-        else type_names(cls)
-    )
+    names = ("numpy", cls.__qualname__) if is_of("numpy", cls) else type_names(cls)
     state = getattr(value, "__dict__", None) or None
     return node("numpy.subclass", group((names, value.view(np.ndarray), state)))
 
@@ -174,7 +172,27 @@ def _scalar(value: Any) -> Made:
 
 
 def _bit_generator(value: Any) -> Made:
-    return kind("numpy.random.BitGenerator", (type(value).__qualname__, value.state))
+    """A bit generator: its state, and the seed sequence that it would spawn others from."""
+    seeds = getattr(value, "seed_seq", None)
+    content = seeds if isinstance(seeds, np.random.SeedSequence) else None
+    parts = (type(value).__qualname__, value.state, content)
+    return kind("numpy.random.BitGenerator", group(parts))
+
+
+def _seed_sequence(value: Any) -> Made:
+    parts = (value.entropy, value.spawn_key, value.pool_size, value.n_children_spawned)
+    return kind("numpy.random.SeedSequence", group(parts))
+
+
+def _ufunc(value: Any) -> Made:
+    """A universal function, by its name and the library that has it under that name."""
+    name = value.__name__
+    if getattr(np, name, None) is value:
+        return kind("numpy.ufunc", name)
+    special = sys.modules.get("scipy.special")
+    if getattr(special, name, None) is value:
+        return kind("numpy.ufunc", ("scipy.special", name))
+    return refuse("is known to neither NumPy nor SciPy; pass the function that it was made from")
 
 
 def _generator(value: Any) -> Made:
@@ -185,12 +203,17 @@ def _random_state(value: Any) -> Made:
     return kind("numpy.random.RandomState", value.get_state(legacy=False))
 
 
-_HANDLERS: tuple[tuple[type, Handler], ...] = (
-    (np.ndarray, array),
-    (np.generic, _scalar),
-    (np.dtype, lambda value: kind("numpy.dtype", _dtype(value))),
-    (np.ufunc, lambda value: kind("numpy.ufunc", value.__name__)),
-    (np.random.BitGenerator, _bit_generator),
-    (np.random.Generator, _generator),
-    (np.random.RandomState, _random_state),
+LIBRARY = Library(
+    "numpy",
+    (
+        (np.ndarray, array),
+        (np.generic, _scalar),
+        (np.dtype, lambda value: kind("numpy.dtype", _dtype(value))),
+        (np.ufunc, _ufunc),
+        (np.random.SeedSequence, _seed_sequence),
+        (np.random.BitGenerator, _bit_generator),
+        (np.random.Generator, _generator),
+        (np.random.RandomState, _random_state),
+    ),
+    nodes=(np.ndarray,),
 )

@@ -14,22 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fleche_like.hashing import tags
-from fleche_like.hashing.branch import Branch, Handler, Made, group, kind, named, node
-
-_NODES = (pa.Array, pa.ChunkedArray, pa.RecordBatch, pa.Table, pa.Tensor)
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that Arrow defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that Arrow defines are nodes of their own."""
-    return issubclass(base, _NODES)
+from fleche_like.hashing.branch import Branch, Made, group, kind, named, node
+from fleche_like.hashing.library import Library
 
 
 def _array(value: Any) -> Branch:
@@ -194,15 +180,19 @@ def _tensor(value: Any) -> Branch:
     return node("arrow.tensor", group((value.to_numpy(), value.dim_names)))
 
 
-_HANDLERS: tuple[tuple[Any, Handler], ...] = (
-    (pa.Array, _array),
-    (pa.ChunkedArray, _array),
-    (pa.RecordBatch, _table),
-    (pa.Table, _table),
-    (pa.Tensor, _tensor),
-    (pa.Scalar, _scalar),
-    (pa.DataType, _type),
-    (pa.Field, _field),
-    (pa.Schema, _schema),
-    (pa.Buffer, lambda value: kind("arrow.buffer", value.to_pybytes())),
+LIBRARY = Library(
+    "pyarrow",
+    (
+        (pa.Array, _array),
+        (pa.ChunkedArray, _array),
+        (pa.RecordBatch, _table),
+        (pa.Table, _table),
+        (pa.Tensor, _tensor),
+        (pa.Scalar, _scalar),
+        (pa.DataType, _type),
+        (pa.Field, _field),
+        (pa.Schema, _schema),
+        (pa.Buffer, lambda value: kind("arrow.buffer", value.to_pybytes())),
+    ),
+    nodes=(pa.Array, pa.ChunkedArray, pa.RecordBatch, pa.Table, pa.Tensor),
 )

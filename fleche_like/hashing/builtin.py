@@ -234,6 +234,8 @@ _CONTENT: dict[type, Reducer] = {
 
 def find_exact(cls: type) -> Handler | None:
     """Return the handler of a standard-library type, itself and not a subclass, or None."""
+    if cls.__name__ == "cython_function_or_method":
+        return functions.builtin
     return EXACT.get(cls) or _find_named(cls) or typeforms.find(cls)
 
 

@@ -134,8 +134,8 @@ def annotated_names(cls: type) -> list[str]:
     """Return the names that a class annotates, in their order."""
     if not _ANNOTATIONS_ARE_LAZY:
         found = vars(cls).get("__annotations__")
-    # A metaclass has a descriptor there.
-    return [*found] if isinstance(found, dict) else []
+        # A metaclass has a descriptor there.
+        return [*found] if isinstance(found, dict) else []
     library = importlib.import_module("annotationlib")
     return [*library.get_annotations(cls, format=library.Format.FORWARDREF)]
 

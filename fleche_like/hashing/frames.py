@@ -23,28 +23,7 @@ from fleche_like.hashing.branch import (
     named,
     node,
 )
-from fleche_like.hashing.names import type_names
-
-_NODES = (pd.DataFrame, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that pandas defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return _SINGLETONS.get(base)
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that pandas defines are nodes of their own."""
-    return issubclass(base, _NODES)
-
-
-def _name(value: Any) -> Any:
-    """Name the class; one of pandas' own by the name under which it is documented."""
-    cls = type(value)
-    return cls.__qualname__ if cls.__module__.partition(".")[0] == "pandas" else type_names(cls)
+from fleche_like.hashing.library import Library, class_name, is_of
 
 
 def _frame(value: Any) -> Branch:
@@ -57,8 +36,16 @@ def _frame(value: Any) -> Branch:
     )
     labels = named("", ".columns", ".index", "", ".attrs", "")
     flags = value.flags.allows_duplicate_labels
-    parts = (_name(value), value.columns, value.index, content, value.attrs, flags)
-    return node("pandas.DataFrame", group(parts, labels))
+    parts = (class_name("pandas", value), value.columns, value.index, content, value.attrs, flags)
+    return node("pandas.DataFrame", group((*parts, *_metadata(value)), labels))
+
+
+def _metadata(value: Any) -> tuple[Any, ...]:
+    """Return what a subclass declares as handed on to the results of operations."""
+    names = [name for name in value._metadata if name not in ("_name", "name")]
+    if is_of("pandas", type(value)) or not names:
+        return ()
+    return ({name: getattr(value, name, None) for name in names},)
 
 
 def _axis_name(name: Any) -> str:
@@ -69,8 +56,8 @@ def _series(value: Any) -> Branch:
     labels = named("", ".name", ".index", ".values", ".attrs", "")
     flags = value.flags.allows_duplicate_labels
     content = _array(value.array)
-    parts = (_name(value), value.name, value.index, content, value.attrs, flags)
-    return node("pandas.Series", group(parts, labels))
+    parts = (class_name("pandas", value), value.name, value.index, content, value.attrs, flags)
+    return node("pandas.Series", group((*parts, *_metadata(value)), labels))
 
 
 def _index(value: Any) -> Branch:
@@ -82,7 +69,9 @@ def _index(value: Any) -> Branch:
     else:
         content = _array(value.array)
     frequency = getattr(value, "freqstr", None)
-    return node("pandas.Index", group((_name(value), tuple(value.names), content, frequency)))
+    return node(
+        "pandas.Index", group((class_name("pandas", value), tuple(value.names), content, frequency))
+    )
 
 
 def _array(value: Any) -> Any:
@@ -111,7 +100,7 @@ def _extension(value: Any) -> Branch:
             break
     else:
         content = list(value)
-    return node("pandas.array", group((_name(value), str(value.dtype), content)))
+    return node("pandas.array", group((class_name("pandas", value), str(value.dtype), content)))
 
 
 def _nullable(value: Any) -> Any:
@@ -173,14 +162,14 @@ _EXTENSIONS: tuple[tuple[Any, Any], ...] = (
 
 def _timestamp(value: Any) -> Made:
     zone = value.tzinfo
-    parts = (_name(value), value.unit, value._value, value.fold, zone)
+    parts = (class_name("pandas", value), value.unit, value._value, value.fold, zone)
     return kind("pandas.Timestamp", group(parts, named("", "", "", "", ".tzinfo")))
 
 
 def _simple(name: str, *fields: str, label: Label = hidden) -> Handler:
     def handle(value: Any) -> Made:
         parts = tuple(getattr(value, field) for field in fields)
-        return kind(f"pandas.{name}", group((_name(value), *parts), label))
+        return kind(f"pandas.{name}", group((class_name("pandas", value), *parts), label))
 
     return handle
 
@@ -188,21 +177,23 @@ def _simple(name: str, *fields: str, label: Label = hidden) -> Handler:
 def _dtype(value: Any) -> Made:
     if isinstance(value, pd.CategoricalDtype):
         return kind("pandas.dtype", group(("category", value.categories, value.ordered)))
-    return kind("pandas.dtype", (_name(value), str(value)))
+    return kind("pandas.dtype", (class_name("pandas", value), str(value)))
 
 
-_HANDLERS: tuple[tuple[type, Handler], ...] = (
-    (pd.DataFrame, _frame),
-    (pd.Series, _series),
-    (pd.Index, _index),
-    (pd.api.extensions.ExtensionArray, _extension),
-    (pd.Timestamp, _timestamp),
-    (pd.Timedelta, _simple("Timedelta", "unit", "_value")),
-    (pd.Period, _simple("Period", "ordinal", "freqstr")),
-    (pd.Interval, _simple("Interval", "left", "right", "closed")),
-    (pd.api.extensions.ExtensionDtype, _dtype),
+LIBRARY = Library(
+    "pandas",
+    (
+        (pd.DataFrame, _frame),
+        (pd.Series, _series),
+        (pd.Index, _index),
+        (pd.api.extensions.ExtensionArray, _extension),
+        (pd.Timestamp, _timestamp),
+        (pd.Timedelta, _simple("Timedelta", "unit", "_value")),
+        (pd.Period, _simple("Period", "ordinal", "freqstr")),
+        (pd.Interval, _simple("Interval", "left", "right", "closed")),
+        (pd.api.extensions.ExtensionDtype, _dtype),
+        (type(pd.NA), lambda _value: kind("pandas.NA", None)),
+        (type(pd.NaT), lambda _value: kind("pandas.NaT", None)),
+    ),
+    nodes=(pd.DataFrame, pd.Series, pd.Index, pd.api.extensions.ExtensionArray),
 )
-_SINGLETONS: dict[type, Handler] = {
-    type(pd.NA): lambda _value: kind("pandas.NA", None),
-    type(pd.NaT): lambda _value: kind("pandas.NaT", None),
-}

@@ -56,7 +56,7 @@ def _looks_up_globals(value: types.FunctionType) -> bool:
 
 def builtin(value: Any) -> Made:
     """A function or bound method written in C: by its qualified name, and what it is bound to."""
-    owner = value.__self__
+    owner = getattr(value, "__self__", None)
     bound = None if owner is None or isinstance(owner, types.ModuleType) else (owner,)
     module = getattr(value, "__module__", None)
     parts = (module, value.__qualname__, bound)

@@ -6,33 +6,30 @@ from typing import Any
 
 import networkx as nx
 
-from fleche_like.hashing.branch import Branch, Handler, group, named, node
-from fleche_like.hashing.names import type_names
+from fleche_like.hashing.branch import Branch, group, named, node
+from fleche_like.hashing.library import Library, class_name, own_attributes
 
-
-def find(base: type) -> Handler | None:
-    """Return the handler for graphs and their subclasses."""
-    return _graph if is_node_type(base) else None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether a type that networkx defines is one of graphs."""
-    return issubclass(base, nx.Graph)
+# What a graph keeps in attributes: its content, views of it, and what algorithms remember.
+_INTERNAL = frozenset(
+    (
+        "graph", "nodes", "adj", "edges", "degree", "pred", "succ", "in_edges", "out_edges",
+        "in_degree", "out_degree", "_adj", "_node", "_pred", "_succ", "__networkx_cache__",
+    )
+)  # fmt: skip
 
 
 def _graph(value: Any) -> Branch:
-    module, name = type_names(type(value))
-    cls = name if module.partition(".")[0] == "networkx" else (module, name)
     depth = 3 if value.is_multigraph() else 2
     before = {n: [*value.pred[n]] for n in value} if value.is_directed() else None
     parts = (
-        cls,
+        class_name("networkx", value),
         value.graph,
         _plain(value.nodes, 1),
         _plain(value.adj, depth),
         before,
+        *own_attributes("networkx", value, _INTERNAL),
     )
-    return node("networkx.Graph", group(parts, named("", ".graph", ".nodes", ".adj", "")))
+    return node("networkx.Graph", group(parts, named("", ".graph", ".nodes", ".adj", "", "")))
 
 
 def _plain(view: Any, depth: int) -> dict[Any, Any]:
@@ -40,3 +37,6 @@ def _plain(view: Any, depth: int) -> dict[Any, Any]:
     if not depth:
         return dict(view)
     return {key: _plain(inner, depth - 1) for key, inner in view.items()}
+
+
+LIBRARY = Library("networkx", ((nx.Graph, _graph),), nodes=(nx.Graph,))

@@ -6,24 +6,16 @@ from typing import Any
 
 from PIL import Image
 
-from fleche_like.hashing.branch import Branch, Handler, group, named, node
-from fleche_like.hashing.names import type_names
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for images and their subclasses."""
-    return _image if is_node_type(base) else None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether a type that Pillow defines is one of images."""
-    return issubclass(base, Image.Image)
+from fleche_like.hashing.branch import Branch, group, named, node
+from fleche_like.hashing.library import Library, class_name
 
 
 def _image(value: Any) -> Branch:
-    module, name = type_names(type(value))
-    cls = name if module.partition(".")[0] == "PIL" else (module, name)
+    cls = class_name("PIL", value)
     value.load()
     palette = value.palette and (value.palette.mode, value.palette.tobytes())
     parts = (cls, value.mode, tuple(value.size), palette, value.tobytes(), value.info)
     return node("PIL.Image", group(parts, named("", "", "", "", "", ".info")))
+
+
+LIBRARY = Library("PIL", ((Image.Image, _image),), nodes=(Image.Image,))

@@ -112,12 +112,33 @@ def enum_handler(cls: type) -> Handler | None:
         # Names of combined flags differ between versions of Python; their bits do not.
         return lambda member: Branch(head, (group(("flag", member._value_)),))
     labels = named("", "", ".value")
-    return lambda member: Branch(head, (group(("enum", member._name_, member._value_), labels),))
+
+    def handle(member: Any) -> Branch:
+        return Branch(head, (group(("enum", member._name_, _enum_value(member)), labels),))
+
+    return handle
+
+
+def _enum_value(member: Any) -> Any:
+    """Return a member's value; a plain ``object()`` tells nothing that the name does not."""
+    value = member._value_
+    return part(kind("sentinel", None)) if type(value) is object else value
 
 
 def extra_state(value: Any) -> Any:
     """Return the state that an instance of a subclass of a builtin type carries besides it."""
-    return attributes_of(value, value.__getstate__())
+    state = value.__getstate__()
+    if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
+        state = (state[0], _without_path_slots(type(value), state[1]))
+        state = state if state[1] else state[0]
+    return attributes_of(value, state)
+
+
+def _without_path_slots(cls: Any, slots: dict[str, Any]) -> dict[str, Any]:
+    """Drop what paths remember of themselves, their hash among it."""
+    bases = [b for b in cls.__mro__ if b.__module__.partition(".")[0] == "pathlib"]
+    known = {name for base in bases for name in vars(base).get("__slots__", ())}
+    return {name: each for name, each in slots.items() if name not in known}
 
 
 def _why_refused(cls: type) -> str | None:
@@ -191,7 +212,8 @@ def _by_reduction(head: bytes, value: Any, copier: Any) -> Branch:
         "reduce",
         _maker(function),
         arguments,
-        attributes_of(value, state),
+        # An error has an empty dict once somebody has looked at it.
+        None if state == {} and isinstance(value, BaseException) else attributes_of(value, state),
         None if items is None else list(items),
         None if pairs is None else list(pairs),
     )
@@ -202,9 +224,14 @@ def _maker(function: Any) -> Any:
     """How an instance is made is told by a name alone: its code is not part of the value."""
     if isinstance(function, type):
         return part(kind("maker", type_names(function)))
-    if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
+    if isinstance(function, types.FunctionType | types.BuiltinFunctionType) or is_cython(function):
         return part(kind("maker", (module_name(function), function.__qualname__)))
     return function
+
+
+def is_cython(function: Any) -> bool:
+    """Tell whether Cython compiled a function; each of its versions has a type of its own."""
+    return type(function).__name__ == "cython_function_or_method"
 
 
 def _reduced(value: Any) -> Any:

@@ -6,44 +6,31 @@ from typing import Any
 
 import xarray as xr
 
-from fleche_like.hashing.branch import Branch, Handler, group, named, node
-from fleche_like.hashing.names import type_names
-
-_NODES = (xr.DataArray, xr.Dataset, xr.Variable)
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that xarray defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that xarray defines are nodes of their own."""
-    return issubclass(base, _NODES)
-
-
-def _class(value: Any) -> Any:
-    module, name = type_names(type(value))
-    return name if module.partition(".")[0] == "xarray" else (module, name)
+from fleche_like.hashing.branch import Branch, group, named, node
+from fleche_like.hashing.library import Library, class_name
 
 
 def _variable(value: Any) -> Branch:
-    parts = (_class(value), tuple(value.dims), value.data, value.attrs)
+    parts = (class_name("xarray", value), tuple(value.dims), value.data, value.attrs)
     return node("xarray.Variable", group(parts, named("", "", ".data", ".attrs")))
 
 
 def _array(value: Any) -> Branch:
-    parts = (_class(value), value.name, value.variable, _coordinates(value))
+    parts = (class_name("xarray", value), value.name, value.variable, _coordinates(value))
     return node("xarray.DataArray", group(parts, named("", ".name", "", ".coords")))
 
 
 def _dataset(value: Any) -> Branch:
     variables = {name: value.variables[name] for name in value.data_vars}
-    parts = (_class(value), variables, _coordinates(value), value.attrs)
+    parts = (class_name("xarray", value), variables, _coordinates(value), value.attrs)
     return node("xarray.Dataset", group(parts, named("", "", ".coords", ".attrs")))
+
+
+def _tree(value: Any) -> Branch:
+    """A tree of data sets; what a node inherits from its parents is told there."""
+    parts = (class_name("xarray", value), value.name, value.to_dataset(inherit=False))
+    children = dict(value.children)
+    return node("xarray.DataTree", group((*parts, children), named("", ".name", "", ".children")))
 
 
 def _coordinates(value: Any) -> Branch:
@@ -53,8 +40,8 @@ def _coordinates(value: Any) -> Branch:
     return group((found, indexed), named("", ""))
 
 
-_HANDLERS: tuple[tuple[Any, Handler], ...] = (
-    (xr.DataArray, _array),
-    (xr.Dataset, _dataset),
-    (xr.Variable, _variable),
+_TREES = (xr.DataTree,) if hasattr(xr, "DataTree") else ()
+_NODES: tuple[Any, ...] = (xr.DataArray, xr.Dataset, xr.Variable, *_TREES)
+LIBRARY = Library(
+    "xarray", zip(_NODES, (_array, _dataset, _variable, _tree), strict=False), nodes=_NODES
 )

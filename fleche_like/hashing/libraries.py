@@ -32,7 +32,7 @@ def find(cls: type) -> Handler | None:
     for base in cls.__mro__:
         module = _module(base)
         if module is not None:
-            handler: Handler | None = module.find(base)
+            handler: Handler | None = module.LIBRARY.find(base)
             if handler is not None:
                 return handler
     return None
@@ -41,7 +41,7 @@ def find(cls: type) -> Handler | None:
 def find_exact(cls: type) -> Handler | None:
     """Return the library handler for a type that a library itself defines, or None."""
     module = None if issubclass(cls, type) else _module(cls)
-    handler: Handler | None = module and module.find(cls)
+    handler: Handler | None = module and module.LIBRARY.find(cls)
     return handler
 
 
@@ -49,7 +49,7 @@ def is_node_type(cls: type) -> bool:
     """Tell whether a library's handler makes values of this type nodes of their own."""
     for base in cls.__mro__:
         module = _module(base)
-        if module is not None and module.is_node_type(base):
+        if module is not None and module.LIBRARY.is_node_type(base):
             return True
     return False
 

@@ -6,22 +6,8 @@ from typing import Any
 
 from fleche_like.hashing.branch import Branch, Handler, group, named
 from fleche_like.hashing.instances import attributes_of
+from fleche_like.hashing.library import Library
 from fleche_like.hashing.names import object_head, type_names
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for models, estimators and their subclasses."""
-    names = type_names(base)
-    if names == ("pydantic.main", "BaseModel"):
-        return _model
-    if names == ("sklearn.base", "BaseEstimator"):
-        return _estimator
-    return None
-
-
-def is_node_type(_base: type) -> bool:
-    """Tell that neither is a node."""
-    return False
 
 
 def _model(value: Any) -> Branch:
@@ -44,3 +30,16 @@ def _estimator(value: Any) -> Branch:
         state = {name: part for name, part in state.items() if name != "_sklearn_version"}
     parts = ("state", (), None, attributes_of(value, state))
     return Branch(object_head(type(value)), (group(parts),))
+
+
+class _Named(Library):
+    """Bases by name, for either library may be absent."""
+
+    def find(self, base: type) -> Handler | None:
+        names = type_names(base)
+        if names == ("pydantic.main", "BaseModel"):
+            return _model
+        return _estimator if names == ("sklearn.base", "BaseEstimator") else None
+
+
+LIBRARY = _Named("pydantic", ())

@@ -11,28 +11,8 @@ from typing import Any
 import polars as pl
 
 from fleche_like.hashing import bulk, tags
-from fleche_like.hashing.branch import Branch, Handler, Made, group, kind, named, node
-from fleche_like.hashing.names import type_names
-
-_NODES = (pl.DataFrame, pl.Series)
-
-
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that Polars defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that Polars defines are nodes of their own."""
-    return issubclass(base, _NODES)
-
-
-def _class(value: Any) -> Any:
-    names = type_names(type(value))
-    return names[1] if names[0].partition(".")[0] == "polars" else names
+from fleche_like.hashing.branch import Branch, Made, group, kind, named, node
+from fleche_like.hashing.library import Library, class_name
 
 
 def _frame(value: Any) -> Branch:
@@ -42,11 +22,13 @@ def _frame(value: Any) -> Branch:
         [_column(column) for column in value.get_columns()],
         label=lambda index, _children: f"[{names[index]!r}]",
     )
-    return node("polars.DataFrame", group((_class(value), value.height, columns)))
+    return node("polars.DataFrame", group((class_name("polars", value), value.height, columns)))
 
 
 def _series(value: Any) -> Branch:
-    return node("polars.Series", group((_class(value), _column(value)), named("", "")))
+    return node(
+        "polars.Series", group((class_name("polars", value), _column(value)), named("", ""))
+    )
 
 
 def _column(value: Any) -> Branch:
@@ -121,8 +103,12 @@ def _dtype_parts(value: Any) -> Any:
     return str(value)
 
 
-_HANDLERS: tuple[tuple[Any, Handler], ...] = (
-    (pl.DataFrame, _frame),
-    (pl.Series, _series),
-    (pl.DataType, _dtype),
+LIBRARY = Library(
+    "polars",
+    (
+        (pl.DataFrame, _frame),
+        (pl.Series, _series),
+        (pl.DataType, _dtype),
+    ),
+    nodes=(pl.DataFrame, pl.Series),
 )

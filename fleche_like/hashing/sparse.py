@@ -6,8 +6,8 @@ from typing import Any
 
 from scipy import sparse
 
-from fleche_like.hashing.branch import Branch, Handler, group, node
-from fleche_like.hashing.names import type_names
+from fleche_like.hashing.branch import Branch, group, node
+from fleche_like.hashing.library import Library, class_name
 
 _PARTS: dict[str, Any] = {
     "csr": lambda v: (v.data, v.indices, v.indptr),
@@ -21,18 +21,13 @@ _PARTS: dict[str, Any] = {
 }
 
 
-def find(base: type) -> Handler | None:
-    """Return the handler for sparse arrays, matrices and their subclasses."""
-    return _sparse if is_node_type(base) else None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether a type that SciPy defines is one of sparse arrays or matrices."""
-    return issubclass(base, sparse.sparray | sparse.spmatrix)
-
-
 def _sparse(value: Any) -> Branch:
-    module, name = type_names(type(value))
-    cls = name if module.partition(".")[0] == "scipy" else (module, name)
     shape = tuple(map(int, value.shape))
-    return node("scipy.sparse", group((cls, shape, group(_PARTS[value.format](value)))))
+    return node(
+        "scipy.sparse",
+        group((class_name("scipy", value), shape, group(_PARTS[value.format](value)))),
+    )
+
+
+_TYPES = (sparse.sparray, sparse.spmatrix)
+LIBRARY = Library("scipy", ((each, _sparse) for each in _TYPES), nodes=_TYPES)

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from fleche_like.hashing.branch import Branch, Handler, Made, group, kind, node, refuse
-from fleche_like.hashing.names import type_names
+from fleche_like.hashing.branch import Branch, Made, group, kind, node, refuse
+from fleche_like.hashing.library import Library, class_name, own_attributes
 
 _SAME_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 # What NumPy has too; the others are passed as integers of their size.
@@ -22,27 +22,15 @@ _SHARED = frozenset(
 )  # fmt: skip
 
 
-def find(base: type) -> Handler | None:
-    """Return the handler for a type that PyTorch defines, and its subclasses."""
-    for known, handler in _HANDLERS:
-        if issubclass(base, known):
-            return handler
-    return None
-
-
-def is_node_type(base: type) -> bool:
-    """Tell whether values of a type that PyTorch defines are nodes of their own."""
-    return issubclass(base, torch.Tensor)
-
-
 def _tensor(value: Any) -> Branch:
-    module, name = type_names(type(value))
-    cls = name if module.partition(".")[0] == "torch" else (module, name)
+    cls = class_name("torch", value)
     about = (cls, str(value.dtype), value.device.type, value.requires_grad, str(value.layout))
     plain = value.detach()
     if type(plain) is not torch.Tensor and plain.layout is torch.strided:
         plain = plain.as_subclass(torch.Tensor)
-    return node("torch.Tensor", group((*about, tuple(value.shape), group(_parts(plain)))))
+    own = own_attributes("torch", value)
+    parts = (*about, tuple(value.shape), group(_parts(plain)), *own)
+    return node("torch.Tensor", group(parts))
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
@@ -66,11 +54,25 @@ def _numpy(value: Any) -> Any:
     return value.numpy()
 
 
+def _storage(value: Any) -> Made:
+    """Memory that tensors share, by its bytes: torch's own copy of it tells where it lies."""
+    plain = getattr(value, "untyped", lambda: value)()
+    held = torch.empty(0, dtype=torch.uint8).set_(plain.cpu())
+    about = (type(value).__name__, str(getattr(value, "dtype", None)), value.device.type)
+    return kind("torch.Storage", group((*about, held.numpy())))
+
+
 def _generator(value: Any) -> Made:
     return kind("torch.Generator", group((str(value.device), _numpy(value.get_state()))))
 
 
-_HANDLERS: tuple[tuple[Any, Handler], ...] = (
-    (torch.Tensor, _tensor),
-    (torch.Generator, _generator),
+LIBRARY = Library(
+    "torch",
+    (
+        (torch.Tensor, _tensor),
+        (torch.Generator, _generator),
+        (torch.UntypedStorage, _storage),
+        (torch.TypedStorage, _storage),
+    ),
+    nodes=(torch.Tensor,),
 )
