@@ -24,11 +24,23 @@ def either_cache(request, tmp_path):
         yield from in_every_thread(opened)
 
 
-@pytest.fixture
-def memory_cache():
-    """A cache that is quick to make, where it is not the subject."""
+@pytest.fixture(scope="module")
+def shared_memory_cache():
     with fl.open_cache("memory://") as opened:
-        yield from in_every_thread(opened)
+        yield opened
+
+
+@pytest.fixture
+def memory_cache(shared_memory_cache):
+    """An empty cache that is quick to get, where it is not the subject."""
+    yield from in_every_thread(shared_memory_cache)
+    shared_memory_cache.query().evict()
+
+
+@pytest.fixture(scope="module")
+def other_memory_cache():
+    with fl.open_cache("memory://") as opened:
+        yield opened
 
 
 @pytest.fixture

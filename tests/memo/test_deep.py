@@ -209,7 +209,7 @@ def test_two_closures_of_one_factory_are_two_functions(memory_cache):
         return f
 
     assert (make(1)(1), make(2)(1), make(1)(1)) == (2, 3, 2)
-    assert memory_cache.stored == 2
+    assert memory_cache.query().count() == 2
 
 
 def test_wrapping_keeps_functions_apart(memory_cache):
