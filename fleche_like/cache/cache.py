@@ -17,11 +17,12 @@ from fleche_like.cache.abilities import (
     lookup_of,
 )
 from fleche_like.cache.leases import Leases, leases_of
+from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
-from fleche_like.cache.reading_many import many_reader_of
+from fleche_like.cache.reading_many import ManyReader, many_reader_of
 from fleche_like.cache.saving import UnitOfWork, straight_saver
 from fleche_like.cache.stats import CacheStats, folder_bytes
 from fleche_like.calls import (
@@ -104,6 +105,9 @@ class Cache(OperationContext):
         # A context that does nothing would cost a tenth of a hit.
         without_context = type(self)._operation_context is OperationContext._operation_context
         self._read: Reader = self._read_stored if without_context else self._read_in_context
+        self._read_many_in_place: ManyReader = (
+            self._read_many if without_context else self._read_many_in_context
+        )
         self._lookup_value = lookup_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
@@ -162,8 +166,7 @@ class Cache(OperationContext):
         found = {key: result for key, result in in_memory if result is not MISSING}
         missing = [key for key in wanted if key not in found]
         if missing:
-            with self._operation_contexts(missing, intent=Intent.READ):
-                read = self._read_many(missing)
+            read = self._read_many_in_place(missing)
             for key, result in read.items():
                 self.memory.put(key, result)
             found |= read
@@ -209,6 +212,10 @@ class Cache(OperationContext):
             values.mmap = mmap
         reader = self._mapped[mmap] = reader_of(values, self.calls)
         return reader
+
+    def _read_many_in_context(self, keys: Sequence[Digest]) -> dict[Digest, Any]:
+        with self._operation_contexts(keys, intent=Intent.READ):
+            return self._read_many(keys)
 
     def _read_in_context(self, key: Digest) -> Any | Missing:
         with self._operation_context(key, intent=Intent.READ):
