@@ -94,6 +94,15 @@ class SupportsManifests(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsFigures(Protocol):
+    """Telling what the calls of a function amount to."""
+
+    def figures(self, name: str, module: str | None) -> tuple[int, int | None, float | None]:
+        """Return how many, bytes of their results, and mean seconds; ``None`` where unknown."""
+        ...
+
+
 def lookup_of(storage: ValueStorage | CallStorage) -> Callable[[Digest], Any]:
     """Return the function that reads a full key from ``storage``, or gives ``MISSING``."""
     if isinstance(storage, SupportsLookup):

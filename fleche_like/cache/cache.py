@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self, overload
@@ -12,6 +13,7 @@ from fleche_like.cache.abilities import (
     SupportsClose,
     SupportsCodes,
     SupportsEncoding,
+    SupportsFigures,
     SupportsGeneration,
     SupportsManifests,
     lookup_of,
@@ -24,7 +26,7 @@ from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.reading_many import ManyReader, many_reader_of
 from fleche_like.cache.saving import UnitOfWork, straight_saver
-from fleche_like.cache.stats import CacheStats, folder_bytes
+from fleche_like.cache.stats import CacheStats, Meter, folder_bytes, sum_known
 from fleche_like.calls import (
     Call,
     DigestedCall,
@@ -120,6 +122,7 @@ class Cache(OperationContext):
         self._mapped: dict[bool | Literal["verify"], Reader] = {}
         database = getattr(self.calls, "database", None)
         self._is_local = database is None or database.dialect == "sqlite"
+        self.meters: weakref.WeakSet[Meter] = weakref.WeakSet()
         self.leases: Leases | None = None if self.read_only else leases_of(self.folder, self.calls)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -500,7 +503,19 @@ class Cache(OperationContext):
             stored=self.stored,
             memory_items=len(self.memory),
             memory_bytes=self.memory.bytes,
+            seconds_saved=sum_known(meter.seconds_saved(self) for meter in self.meters),
         )
+
+    def figures(self, name: str, module: str | None) -> tuple[int, int | None, float | None]:
+        """Return what the stored calls of a function amount to, whatever their version.
+
+        Returns:
+            How many; the bytes of their results; the mean of the seconds that they took. ``None``
+            where that is not known.
+        """
+        if isinstance(self.calls, SupportsFigures):
+            return self.calls.figures(name, module)
+        return sum(1 for _ in self.calls.query(QueryCall(name=name, module=module))), None, None
 
     def close(self) -> None:
         """Release connections and memory; the cache is not to be used afterwards."""
