@@ -30,6 +30,7 @@ from fleche_like.calls.expressions import (
 )
 from fleche_like.calls.key import KeyMaker, Version, call_key, key_maker
 from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
+from fleche_like.calls.lineage import LineageQuery, Related, SupportsLineage, related_in
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.operands import Comparator, Constant, Operand
 from fleche_like.calls.parts import Part, Parts, Path, all_parts
@@ -55,6 +56,7 @@ __all__ = [
     "KeyMaker",
     "LazyArguments",
     "LazyCall",
+    "LineageQuery",
     "Loader",
     "Membership",
     "Not",
@@ -67,10 +69,12 @@ __all__ = [
     "Prefix",
     "PreparedCall",
     "QueryCall",
+    "Related",
     "Required",
     "Scalar",
     "Selection",
     "SupportsAggregation",
+    "SupportsLineage",
     "SupportsSelection",
     "Version",
     "aggregate_from",
@@ -86,6 +90,7 @@ __all__ = [
     "is_scalar",
     "key_maker",
     "meta",
+    "related_in",
     "result",
     "scalar_view",
     "select_from",

@@ -37,6 +37,7 @@ VERBS = {
     "ls": Verb("ls", "list calls, the newest first"),
     "show": Verb("show", "show one call or value, by its full or short digest"),
     "query": Verb("query", "find calls by arguments, results and metadata"),
+    "lineage": Verb("lineage", "what a call or value came from, and what became of it"),
     "stats": Verb("stats", "what the cache holds, in figures"),
     "db": Verb("db", "the schema of the index: current, history, upgrade"),
 }

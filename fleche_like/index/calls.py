@@ -18,8 +18,10 @@ from fleche_like.calls import (
     DigestedCall,
     Grouping,
     Groups,
+    LineageQuery,
     Loader,
     QueryCall,
+    Related,
     Scalar,
     Selection,
     Version,
@@ -28,7 +30,6 @@ from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
 from fleche_like.hashing import Digest
 from fleche_like.index import schema
-from fleche_like.index.figures import Figures
 from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
@@ -96,7 +97,6 @@ class SqlCallStorage(CallStorage):
         self._keys = Keys(self.database)
         self._writer = Writer(self.database, ids)
         self._manifests = Manifests(self.database)
-        self._figures = Figures(self.database)
         # Only SQLite has one writer, so that ids ascend as calls are committed.
         self._late: Late | None = None
         if self.database.dialect == "sqlite":
@@ -375,6 +375,13 @@ class SqlCallStorage(CallStorage):
         """
         return self._selector.aggregate(selection, grouping, loader)
 
+    def related(self, asked: LineageQuery) -> Related:
+        """Return the calls of a lineage: one recursive statement for each direction.
+
+        Late calls among the related ones take a statement more for each that lies between.
+        """
+        return self._selector.related(asked)
+
     def _records_of(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
         assert self._records is not None
         found = dict(get_many(self._records, [path(CALLS, key) for key in keys]))
@@ -401,10 +408,6 @@ class SqlCallStorage(CallStorage):
     def codes(self, name: str, module: str | None, version: Version) -> list[Digest]:
         """Return the code digests under which calls of a function were ever stored."""
         return self._manifests.codes(name, module, version)
-
-    def figures(self, name: str, module: str | None) -> tuple[int, int | None, float | None]:
-        """Return how many calls of a function are stored, their bytes, and their mean seconds."""
-        return self._figures.of(name, module)
 
     def save_manifest(self, code: Digest, parts: Mapping[str, Digest]) -> None:
         """Store the digests of the parts that went into a code digest, unless they are there."""
@@ -445,7 +448,6 @@ _REBUILT: Final = frozenset(
         "_keys",
         "_writer",
         "_manifests",
-        "_figures",
         "_selector",
         "_record",
         "_many_records",

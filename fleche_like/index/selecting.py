@@ -24,6 +24,7 @@ from fleche_like.calls import (
     select_from,
 )
 from fleche_like.calls.aggregates import merge
+from fleche_like.calls.lineage import LineageQuery, Related
 from fleche_like.calls.selection import place
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
@@ -31,6 +32,7 @@ from fleche_like.index.aggregates import Sums
 from fleche_like.index.conditions import TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
+from fleche_like.index.lineage import LineageReader
 from fleche_like.index.models import calls
 from fleche_like.index.ordering import by_class, order_of, ordered
 from fleche_like.index.records import Records, opened
@@ -112,6 +114,12 @@ class Selector:
         lazy = (LazyCall(call, loader) for call in found)
         merge(groups, grouped(lazy, grouping, centres))
         return groups
+
+    def related(self, asked: LineageQuery) -> Related:
+        """Return the calls of a lineage: see :func:`~fleche_like.calls.lineage.related_in`."""
+        columns = self._statement([]).selected_columns
+        reader = LineageReader(self._database, self._late, self._found, list(columns))
+        return reader.related(asked)
 
     def _read(self, statement: Any) -> Sequence[Any]:
         return self._database.read(*self._database.bound(statement))

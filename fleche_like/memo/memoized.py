@@ -14,6 +14,7 @@ from collections.abc import (
 )
 from concurrent.futures import Executor
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import (
     Any,
     Concatenate,
@@ -270,7 +271,7 @@ class CallTools(Generic[P, R]):
 
     def stats(self, /) -> MemoStats:
         """Return a copy of the counts of this function's calls in this process."""
-        return self._engine.meter.read()
+        return replace(self._engine.stats)
 
 
 _TOOLS: Final = frozenset(name for name in vars(CallTools) if not name.startswith("__"))
