@@ -33,6 +33,7 @@ from fleche_like.calls import (
     Grouping,
     Groups,
     LazyCall,
+    LineageQuery,
     PreparedCall,
     QueryCall,
     Selection,
@@ -42,9 +43,10 @@ from fleche_like.calls import (
     grouped,
     select_from,
 )
+from fleche_like.calls.lineage import MOST_CALLS
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
-from fleche_like.query import Query
+from fleche_like.query import Lineage, Query
 from fleche_like.storage import (
     BackendValueStorage,
     CallStorage,
@@ -470,6 +472,35 @@ class Cache(OperationContext):
         if isinstance(self.calls, SupportsAggregation):
             return self.calls.aggregate(selection, grouping, self)
         return grouped(self.select(selection), grouping)
+
+    def lineage(
+        self,
+        of: Any,
+        *,
+        up: bool = True,
+        down: bool = True,
+        depth: int | None = None,
+        scalars: bool = False,
+        most: int = MOST_CALLS,
+    ) -> Lineage:
+        """Return what a value or call came from, and what became of it.
+
+        Args:
+            of: a call; a digest or key, full or short; or a value itself (text is taken for a
+                digest: for a text's own lineage give its digest).
+            up: whether to look for what it came from.
+            down: whether to look for what became of it.
+            depth: how many calls away, ``None`` for any number.
+            scalars: whether scalars tie calls too; what is as common as ``1`` ties nearly all.
+            most: how many calls at most, in each direction.
+
+        Raises:
+            KeyError: nothing begins with a short digest, or it is none.
+            AmbiguousDigestError: several calls or values begin with it.
+        """
+        key, value = beginning(of, self.calls, self.values)
+        asked = LineageQuery(key, value, up, down, depth, scalars, most)
+        return Lineage(related(self.calls, asked), value=value, scalars=scalars)
 
     # The whole
 

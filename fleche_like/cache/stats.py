@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class CacheStats:
         stored: calls saved.
         memory_items: results in the memory tier.
         memory_bytes: their size, about.
+        seconds_saved: by hits of this process's memoized functions, about: as many times as the
+            stored calls of each took on average; ``None`` if no stored call says how long.
     """
 
     calls: int
@@ -28,6 +32,25 @@ class CacheStats:
     stored: int
     memory_items: int
     memory_bytes: int
+    seconds_saved: float | None = None
+
+
+class Meter(Protocol):
+    """Something that had hits from a cache."""
+
+    def seconds_saved(self, cache: Any, /) -> float | None:
+        """Return how long computing what it got would have taken, about."""
+        ...
+
+
+def sum_known(values: Iterable[float | None]) -> float | None:
+    """Return the sum of what is known, or ``None`` if nothing is.
+
+    >>> sum_known([1.0, None, 2.0]), sum_known([None])
+    (3.0, None)
+    """
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def folder_bytes(folder: Path) -> int:

@@ -30,6 +30,7 @@ from fleche_like.database import Database
 from fleche_like.errors import DamagedEnvelope, KeyNotFound
 from fleche_like.hashing import Digest
 from fleche_like.index import schema
+from fleche_like.index.figures import Figures
 from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
@@ -97,6 +98,7 @@ class SqlCallStorage(CallStorage):
         self._keys = Keys(self.database)
         self._writer = Writer(self.database, ids)
         self._manifests = Manifests(self.database)
+        self._figures = Figures(self.database)
         # Only SQLite has one writer, so that ids ascend as calls are committed.
         self._late: Late | None = None
         if self.database.dialect == "sqlite":
@@ -409,6 +411,10 @@ class SqlCallStorage(CallStorage):
         """Return the code digests under which calls of a function were ever stored."""
         return self._manifests.codes(name, module, version)
 
+    def figures(self, name: str, module: str | None) -> tuple[int, int | None, float | None]:
+        """Return how many calls of a function are stored, their bytes, and their mean seconds."""
+        return self._figures.of(name, module)
+
     def save_manifest(self, code: Digest, parts: Mapping[str, Digest]) -> None:
         """Store the digests of the parts that went into a code digest, unless they are there."""
         self._manifests.save(code, parts)
@@ -448,6 +454,7 @@ _REBUILT: Final = frozenset(
         "_keys",
         "_writer",
         "_manifests",
+        "_figures",
         "_selector",
         "_record",
         "_many_records",

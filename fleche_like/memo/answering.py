@@ -68,6 +68,7 @@ def _in_turn(engine: Engine, request: Request) -> Any:
         ours = turn.take()
         # In turn or not, whoever asks looks once more: the one ahead may just have stored it.
         while (step := engine.stored(request)) is None and not ours:
+            engine.log("waiting", request.key)
             ours = wait(turn)
         step = step or engine.prepared(request)
         if isinstance(step, Found):
@@ -132,6 +133,7 @@ async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
     try:
         step = await off_the_loop(lambda: _step(engine, request, turn.take()))
         while step is None:
+            engine.log("waiting", request.key)
             ours = await wait_on_loop(turn)
             step = await off_the_loop(_step, engine, request, ours)
         if isinstance(step, Found):

@@ -35,7 +35,7 @@ def memoize(
     strict: bool = False,
     single_flight: bool = True,
     expire: Duration | None = None,
-    cache_if: Callable[[R], object] | None = None,
+    cache_if: Callable[[Any], object] | None = None,
     exceptions: ExceptionsOption = (),
     arguments: ArgumentsKept = "auto",
     isolate: bool = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import marshal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,16 +25,15 @@ from fleche_like.memo.audit import AuditOption, Auditor
 from fleche_like.memo.code import CodeMode, CodeState, CodeTracker, current_codes
 from fleche_like.memo.files import Seen, as_files, file_parameters, noting
 from fleche_like.memo.isolation import isolated
+from fleche_like.memo.log import log_event
 from fleche_like.memo.metadata import MetadataOption, Observer
 from fleche_like.memo.policies import Policies
 from fleche_like.memo.raised import Raised
 from fleche_like.memo.run import Run
-from fleche_like.memo.stats import MemoStats
+from fleche_like.memo.stats import FunctionMeter, MemoStats
 from fleche_like.memo.warning import warn
 from fleche_like.query import Query
 from fleche_like.support.sentinel import MISSING, Missing
-
-logger = logging.getLogger(__name__)
 
 _MOST_REMEMBERED_KEYS: Final = 16_384
 """Tokens and keys remembered per function and code state: at most some 5 MB."""
@@ -115,6 +113,7 @@ class Engine:
         self.name = _name_of(function)
         self.module = module_name(function)
         self.version = version
+        self.meter = FunctionMeter(self.name, self.module, self.stats)
         self.bound_cache = cache
         self.policies = policies
         self._observer = Observer(metadata, timed=policies.expires)
@@ -228,7 +227,9 @@ class Engine:
             state = self._sound_state(arguments.values())
             digests, files = noting(self.digests_of, arguments)
             key = key_maker(self.name, self.module, self.version, state.code).key_of_own(digests)
-            return Request(args, kwargs, token, self.cache, state, arguments, digests, files, key)
+            cache = self.cache
+            self.meter.turn_to(cache)
+            return Request(args, kwargs, token, cache, state, arguments, digests, files, key)
         except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return None
@@ -248,6 +249,7 @@ class Engine:
             return None
         self._remember(request)
         self.stats.hits += 1
+        self.log("hit", request.key)
         if self.auditor is not None:
             self.auditor.hit(request.key, result, request.args, request.kwargs)
         return Found(result)
@@ -377,13 +379,17 @@ class Engine:
         if self.policies.strict:
             raise problem
         kind = type(problem).__name__
-        logger.debug("call of %s is not cached", self.name, exc_info=problem)
+        self.log("problem", problem=problem)
         if isinstance(problem, ReadOnlyError) or kind in self._warned:
             return
         self._warned.add(kind)
         warn(
             f"calls of {self.name} are answered but not cached: {kind}: {problem}", NotCachedWarning
         )
+
+    def log(self, event: str, key: Digest | None = None, **fields: Any) -> None:
+        """Log an event of a call of this function: see :func:`~fleche_like.memo.log.log_event`."""
+        log_event(event, self.module, self.name, key, **fields)
 
     def observe(self) -> Callable[[], dict[str, Any]]:
         """Begin to observe a call; a source of metadata that fails costs the metadata only."""

@@ -14,7 +14,6 @@ from collections.abc import (
 )
 from concurrent.futures import Executor
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import (
     Any,
     Concatenate,
@@ -271,7 +270,7 @@ class CallTools(Generic[P, R]):
 
     def stats(self, /) -> MemoStats:
         """Return a copy of the counts of this function's calls in this process."""
-        return replace(self._engine.stats)
+        return self._engine.meter.read()
 
 
 _TOOLS: Final = frozenset(name for name in vars(CallTools) if not name.startswith("__"))

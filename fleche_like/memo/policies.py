@@ -107,6 +107,8 @@ def _kinds(
 ) -> tuple[tuple[type[Exception], float], ...]:
     if isinstance(exceptions, type):
         exceptions = (exceptions,)
+    if not isinstance(exceptions, Iterable):
+        raise _nonsense("exceptions", f"{exceptions!r} names no types")
     if not isinstance(exceptions, Mapping):
         exceptions = dict.fromkeys(exceptions)
     for kind in exceptions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,11 @@ from fleche_like.calls import PreparedCall
 from fleche_like.hashing import Digest
 from fleche_like.memo.files import Seen
 from fleche_like.memo.flight import End
+from fleche_like.memo.metadata import walltime_of
 from fleche_like.memo.raised import raised
 
 if TYPE_CHECKING:
     from fleche_like.memo.engine import Engine
-
-logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -60,6 +58,7 @@ class Run:
         metadata = self._observed()
         if self._prepared is None or not self._is_wanted(result):
             self._engine.stats.uncached += 1
+            self._log("uncached")
         elif self._store(result, metadata):
             self._engine.stats.ran(metadata)
 
@@ -67,6 +66,7 @@ class Run:
         """Take note of what the body raised, and store it if that is a result by policy."""
         engine = self._engine
         engine.stats.failures += 1
+        self._log("raised", error=error)
         if self._prepared is None or engine.policies.expire_s_of(error) is None:
             return
         metadata = self._observed()
@@ -77,9 +77,12 @@ class Run:
             return
         self._store(mark, {**metadata, "raised": mark.kind})
 
+    def _log(self, event: str, **fields: Any) -> None:
+        key = None if self._prepared is None else self._prepared.key
+        self._engine.log(event, key, **fields)
+
     def _is_wanted(self, result: Any) -> bool:
         if not all(file.is_current() for file in self._files):
-            logger.debug("an input file changed during a call of %s", self._engine.name)
             return False
         wanted = self._engine.policies.cache_if
         try:
@@ -98,4 +101,5 @@ class Run:
             self._engine.give_up(problem)
             return False
         self.ended = End.STORED
+        self._log("stored", seconds=walltime_of(metadata))
         return True

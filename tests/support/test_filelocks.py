@@ -44,8 +44,8 @@ class Elsewhere:
 
     def __init__(self, path, *keys):
         command = [sys.executable, "-c", HOLD, str(path), *keys]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command, **pipes)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         assert self.process.stdout is not None
         self.got = [word == "True" for word in self.process.stdout.readline().split()]
 
