@@ -55,9 +55,14 @@ def named(*names: str) -> Label:
     return lambda index, _children: names[index] if index < len(names) else ""
 
 
+def short_name(cls: type) -> str:
+    """Return the name of a class, past any metaclass that redefines it."""
+    return str(type.__dict__["__name__"].__get__(cls))
+
+
 def _key(key: Any) -> str:
     """Show a key; never through the ``__repr__`` of somebody else's class."""
-    return repr(key) if type(key) in tags.SCALARS else f"<{type(key).__name__}>"
+    return repr(key) if type(key) in tags.SCALARS else f"<{short_name(type(key))}>"
 
 
 Label: TypeAlias = Callable[[int, Sequence[Any]], str]

@@ -25,6 +25,7 @@ from fleche_like.hashing.branch import (
     interleaved,
     item,
     kind_head,
+    short_name,
 )
 
 _MAX_DEPTH = 10_000_000
@@ -37,6 +38,7 @@ _LONG_IF_SHALLOW = 256
 _DEEP = 20
 _CHUNKS_PER_JOIN = 4096
 _RECURSION = kind_head("recursion")
+_REMEDY = "give it a __digest__ method or use register_digest()"
 
 
 def encode(value: Any, path: str = "value") -> bytes:
@@ -105,7 +107,8 @@ class _Walk:
         except Refusal as refusal:
             raise self._error(refusal.reason) from refusal.__cause__
         except Exception as error:
-            raise self._error(f"its state cannot be read ({type(error).__name__})") from error
+            cause = f"its state cannot be read ({type(error).__name__})"
+            raise self._error(f"{cause}; {_REMEDY}") from error
         return b"".join(self.out)
 
     def _advance(self, frame: _Frame) -> None:
@@ -210,7 +213,7 @@ class _Walk:
     def _error(self, reason: str) -> Indigestible:
         culprit = self.stack[-1].child
         path = "".join(map(_label, self.stack))
-        kind = type(culprit).__name__ if type(culprit) is not Branch else "value"
+        kind = short_name(type(culprit)) if type(culprit) is not Branch else "value"
         return Indigestible(f"{path}: {kind} {reason}", path=path, kind=kind)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from fleche_like.hashing import bulk, tags
@@ -25,16 +26,23 @@ def module_name(obj: Any) -> str:
     name = obj.__name__ if isinstance(obj, type(sys)) else getattr(obj, "__module__", None)
     if not isinstance(name, str):
         return ""
-    return main_module_name() if name in _MAIN else str(name)
+    if name not in _MAIN:
+        return str(name)
+    # While a worker process runs the script again, that is not sys.modules["__main__"] yet.
+    space = getattr(obj, "__globals__", {})
+    return _script_name(space) if space.get("__name__") in _MAIN else main_module_name()
 
 
 def main_module_name() -> str:
     """Return the importable name of the running script, or ``__main__`` where there is none."""
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
+    return _script_name(getattr(sys.modules.get("__main__"), "__dict__", {}))
+
+
+def _script_name(main: Mapping[str, Any]) -> str:
+    spec = main.get("__spec__")
     if spec is not None and spec.name not in _MAIN:
         return str(spec.name)
-    file = getattr(main, "__file__", None)
+    file = main.get("__file__")
     if not file:
         return "__main__"
     return os.path.splitext(os.path.basename(str(file)))[0]
