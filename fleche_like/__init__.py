@@ -3,6 +3,7 @@
 The floors of the house; each imports only those below it::
 
     cli | testing      the command line; shipped conformance suites and strategies
+    maintenance        what keeps a cache in order: rebuilding its index
     memo               the decorator, and which cache it uses
     config             opening a cache from a folder or a URL; the default cache
     cache              a value and a call storage used together, with a memory tier in front

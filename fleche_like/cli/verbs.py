@@ -39,5 +39,6 @@ VERBS = {
     "query": Verb("query", "find calls by arguments, results and metadata"),
     "lineage": Verb("lineage", "what a call or value came from, and what became of it"),
     "stats": Verb("stats", "what the cache holds, in figures"),
-    "db": Verb("db", "the schema of the index: current, history, upgrade"),
+    "reindex": Verb("reindex", "rebuild the index from the records of calls"),
+    "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from fleche_like.database import Database
 from fleche_like.database.sqlite import borrowed
-from fleche_like.errors import DatabaseError, SchemaOutdated
+from fleche_like.errors import DatabaseError
 from fleche_like.index.models import VERSION_TABLE
 
 logger = logging.getLogger(__name__)
@@ -25,26 +25,24 @@ PATIENCE_S: Final = 3.0
 """How long to try to be alone, in seconds: processes that only look have gone by then."""
 
 Revision = Callable[[Database], str | None]
-Outdated = Callable[[Database, str | None, str], SchemaOutdated]
+Busy = Callable[[Database, str | None], DatabaseError]
 
 
 @contextlib.contextmanager
-def exclusively(
-    database: Database, revision: Revision, outdated: Outdated
-) -> Iterator[sa.Connection]:
+def exclusively(database: Database, revision: Revision, busy: Busy) -> Iterator[sa.Connection]:
     """Give a transaction on a file that no other process can even read, after a backup.
 
     If the process dies in it, whoever opens the file next rolls everything back.
 
     Raises:
-        SchemaOutdated: another process has the file open, or it has become newer meanwhile.
-        DatabaseError: there is no room for a backup.
+        DatabaseError: what ``busy`` says of another process that has the file open, or has just
+            changed it; or there is no room for a backup.
     """
     found = revision(database)
     database.close()
-    with contextlib.closing(_claimed(database, found, outdated)) as held:
+    with contextlib.closing(_claimed(database, found, busy)) as held:
         if _version(held) != found:
-            raise outdated(database, found, "another process has it open")
+            raise busy(database, found)
         backup = _backup(database, held, found)
         held.execute("BEGIN EXCLUSIVE")
         with borrowed(held) as connection:
@@ -53,14 +51,14 @@ def exclusively(
     logger.info("the file before the change is kept as %s", backup)
 
 
-def _claimed(database: Database, found: str | None, outdated: Outdated) -> sqlite3.Connection:
+def _claimed(database: Database, found: str | None, busy: Busy) -> sqlite3.Connection:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             return _claim(database)
         except sqlite3.OperationalError as error:
             if time.monotonic() > deadline:
-                raise outdated(database, found, "another process has it open") from error
+                raise busy(database, found) from error
         # Two that try at the same moment keep each other out: not again at the same moment.
         time.sleep(random.uniform(0.01, 0.1))
 

@@ -168,12 +168,20 @@ def migrating(database: Database) -> Iterator[sa.Connection]:
         DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`.
     """
     if database.path is not None and revision(database) is not None:
-        with exclusively(database, revision, outdated) as connection:
+        with exclusively(database, revision, _busy) as connection:
             yield connection
         return
     with database.sqlalchemy_transaction() as connection:
         _lock(connection, database)
         yield connection
+
+
+def _busy(database: Database, found: str | None) -> DatabaseError:
+    if found == REVISION:
+        return DatabaseError(
+            f"{database.url} cannot be changed: another process has it open", url=database.url
+        )
+    return outdated(database, found, "another process has it open")
 
 
 @contextlib.contextmanager

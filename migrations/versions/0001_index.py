@@ -154,7 +154,7 @@ def state() -> None:
         sqlite_with_rowid=False,
         **once(),
     )
-    table = sa.table("state", sa.column("name"), sa.column("value"))
+    table = sa.table("state", sa.column("name", sa.String), sa.column("value"))
     op.execute(sa.delete(table))
     for name in ("generation", "indexed"):
         op.execute(sa.insert(table).values(name=name, value=sa.literal_column("0")))

@@ -41,8 +41,12 @@ LONG_TEXT = {
 logger = logging.getLogger("alembic.runtime.migration")
 
 BLOBS = sa.table("blobs", sa.column("key", sa.String), sa.column("data"), sa.column("mtime"))
-NAMES = sa.table("names", sa.column("id"), sa.column("name"))
-METADATA = sa.table("metadata", *map(sa.column, ("call", "name", "kind", "num")))
+NAMES = sa.table("names", sa.column("id"), sa.column("name", sa.String))
+METADATA = sa.table(
+    "metadata",
+    *map(sa.column, ("call", "name", "num")),
+    sa.column("kind", sa.SmallInteger),
+)
 CALLS = sa.table(
     "calls",
     sa.column("id"),

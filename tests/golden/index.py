@@ -12,7 +12,7 @@ from fleche_like.backends.database import DatabaseBackend
 from fleche_like.calls import Call
 from fleche_like.index import SqlCallStorage
 
-FOLDER = Path(__file__).with_name("index")
+FOLDER = Path(__file__).with_name("databases")
 OLDEST = "0001"
 SUFFIXES = {"sqlite": "db", "postgresql": "postgresql.sql", "mariadb": "mariadb.sql"}
 

@@ -54,8 +54,8 @@ def holds_the_golden_calls(url):
         template = QueryCall(name="train", arguments={"n": number})
         assert [found.key for found in storage.query(template)] == [call.key]
     selection = Selection(QueryCall(), (arg("x") > 30, meta("step") < 38), (arg("x").asc(),))
-    found = storage.select(selection, NO_VALUES)
-    assert [call.key for call in found] == [call.key for call in golden.calls()[31:38]]
+    selected = storage.select(selection, NO_VALUES)
+    assert [call.key for call in selected] == [call.key for call in golden.calls()[31:38]]
     assert len(storage.manifest(golden.calls()[0].key)) == 2
     storage.close()
     assert check(url) == []
@@ -132,7 +132,7 @@ def small_batches(monkeypatch):
     def loaded(name, path):
         module = load(name, path)
         if hasattr(module, "BATCH"):
-            module.BATCH = 7
+            module.BATCH = 7  # type: ignore[attr-defined]
             seen.append(name)
         return module
 
