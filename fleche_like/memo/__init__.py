@@ -14,8 +14,13 @@
 :mod:`.raised`           exceptions as results
 :mod:`.ages`             when results expire
 :mod:`.code`             the code digest, and whether it still holds
-:mod:`.captures`         what a function takes from its closure and module
-:mod:`.outputs`          which of those it writes to
+:mod:`.reach`            which functions, classes and values it depends on: :mod:`.own`,
+                         :mod:`.reads`, :mod:`.sites`, :mod:`.contents`, :mod:`.members`,
+                         :mod:`.outputs`, :mod:`.dynamic`, :mod:`.types_only`
+:mod:`.manifest`         how those count: :mod:`.describe`, :mod:`.packages`, :mod:`.sources`;
+                         and whether they still hold: :mod:`.guards`
+:mod:`.explain`          why a call would hit or not: :mod:`.nearest`, :mod:`.differences`
+:mod:`.audit`            hits that are recomputed and compared: :mod:`.audited`
 :mod:`.metadata`         what is recorded of a call
 :mod:`.surroundings`     environment and Git as metadata
 :mod:`.active`           the cache in use
@@ -29,8 +34,11 @@
 from __future__ import annotations
 
 from fleche_like.memo.active import current_cache, set_cache, use_cache
+from fleche_like.memo.audit import Audit
 from fleche_like.memo.binding import BoundCall
 from fleche_like.memo.decorator import memoize
+from fleche_like.memo.differences import Difference
+from fleche_like.memo.explain import Explanation
 from fleche_like.memo.executors import MemoExecutor, wrap_executor
 from fleche_like.memo.files import File
 from fleche_like.memo.memoized import BoundMemoized, Memoized
@@ -42,7 +50,10 @@ from fleche_like.memo.types_only import register_by_type
 
 __all__ = [
     "BoundCall",
+    "Audit",
     "BoundMemoized",
+    "Difference",
+    "Explanation",
     "EnvironmentMetadata",
     "File",
     "GitMetadata",
