@@ -25,6 +25,7 @@ from fleche_like.backends.base import (
     SupportsReplace,
     SupportsStat,
     SupportsSweep,
+    as_bytes,
 )
 from fleche_like.backends.keys import normalise, normalise_name
 from fleche_like.backends.stripes import Stripes
@@ -43,7 +44,7 @@ def put_parts(backend: ByteBackend, key: str, parts: Sequence[Buffer]) -> None:
     elif isinstance(backend, SupportsParts):
         backend.put_parts(key, parts)
     else:
-        backend.put_bytes(key, b"".join(parts))
+        backend.put_bytes(key, b"".join(map(as_bytes, parts)))
 
 
 def open_read(backend: ByteBackend, key: str) -> BinaryIO:
@@ -101,7 +102,7 @@ def append_bytes(backend: ByteBackend, key: str, data: Buffer) -> None:
             _append_by_replacing(backend, name, bytes(data))
         else:
             before = backend.get_bytes(name) if backend.exists(name) else b""
-            backend.put_bytes(name, before + data)
+            backend.put_bytes(name, before + as_bytes(data))
 
 
 class _Replaceable(ByteBackend, SupportsReplace, Protocol): ...

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from fleche_like.backends.abilities import check_range
-from fleche_like.backends.base import Buffer, StorageStat
+from fleche_like.backends.base import Buffer, StorageStat, as_bytes
 from fleche_like.backends.keys import MAX_KEY_BYTES, normalise, normalise_name, normalise_prefix
 from fleche_like.database import Database
 from fleche_like.errors import KeyNotFound
@@ -98,17 +98,17 @@ class DatabaseBackend:
 
     def put_normal(self, key: str, data: Buffer) -> None:
         """Store bytes under a key that is known to be in its normal spelling already."""
-        self.database.write(self._put, (key, data, time.time()))
+        self.database.write(self._put, (key, as_bytes(data), time.time()))
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
-        self.put_bytes(key, b"".join(parts))
+        self.put_bytes(key, b"".join(map(as_bytes, parts)))
 
     def append_bytes(self, key: str, data: Buffer) -> None:
-        self.database.write(self._append, (normalise_name(key), data, time.time()))
+        self.database.write(self._append, (normalise_name(key), as_bytes(data), time.time()))
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         now = time.time()
-        rows = [(normalise_name(key), data, now) for key, data in items]
+        rows = [(normalise_name(key), as_bytes(data), now) for key, data in items]
         self.database.write_many(self._put, rows)
 
     def get_bytes(self, key: str) -> bytes:

@@ -191,7 +191,7 @@ class FsspecBackend(FolderRequests):
         options: dict[str, Any] = {}
         if offset or length is not None:
             options = {"start": offset, "end": None if length is None else offset + length}
-        elif self._recipe.protocol == "s3":
+        elif self._reads_in_pieces:
             # Else it asks for the size, to read in pieces that need not belong together.
             options = {"max_concurrency": 1}
         try:

@@ -45,6 +45,13 @@ class Recipe:
         names = self.kind.protocol
         return str(names if isinstance(names, str) else names[0])
 
+    @property
+    def reads_in_pieces(self) -> bool:
+        """Whether the driver reads large files by several requests, unless told not to."""
+        if self.protocol != "s3":
+            return False
+        return "max_concurrency" in inspect.signature(self.kind._cat_file).parameters
+
     def make(self, connections: int) -> Any:
         """Return a filesystem of our own, which nobody else closes or lists through."""
         options = {name: value for name, value in self.options.items() if name != "loop"}

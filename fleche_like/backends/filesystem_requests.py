@@ -53,6 +53,7 @@ class FilesystemRequests:
 
     def _begin(self) -> None:
         self.flat = self._recipe.protocol in _STORES
+        self._reads_in_pieces = self._recipe.reads_in_pieces
         given = self._given
         # What is not asynchronous may hold what it stores, and has no loop to get out of step.
         self._filesystem: Any = None if given is None or given.async_impl else given

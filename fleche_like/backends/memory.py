@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fleche_like.backends.abilities import slice_bytes
-from fleche_like.backends.base import Buffer, StorageStat
+from fleche_like.backends.base import Buffer, StorageStat, as_bytes
 from fleche_like.backends.keys import normalise, normalise_name, normalise_prefix
 from fleche_like.errors import KeyNotFound
 from fleche_like.support.forks import renew_after_fork
@@ -57,12 +57,12 @@ class MemoryBackend:
             self._put(key, data)
 
     def put_parts(self, key: str, parts: Sequence[Buffer]) -> None:
-        self.put_bytes(key, b"".join(parts))
+        self.put_bytes(key, b"".join(map(as_bytes, parts)))
 
     def append_bytes(self, key: str, data: Buffer) -> None:
         key = normalise_name(key)
         with self._lock:
-            self._put(key, self._data.get(key, b"") + data)
+            self._put(key, self._data.get(key, b"") + as_bytes(data))
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         owned = [(normalise_name(key), bytes(data)) for key, data in items]

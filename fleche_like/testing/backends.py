@@ -18,6 +18,7 @@ import pickle
 import tempfile
 import threading
 import warnings
+from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,6 +78,15 @@ ODD_KEYS = (
 )
 
 
+#: Memory whose length is not its size, that has rows, or gaps.
+VIEWS = (
+    memoryview(array("d", range(5))),
+    memoryview(bytes(range(12))).cast("B", (3, 4)),
+    memoryview(bytes(range(20)))[::3],
+    memoryview(array("d")),
+)
+
+
 class ByteBackendConformance:
     """What every backend promises: override :meth:`make`; attributes say what the place can do."""
 
@@ -117,6 +127,14 @@ class ByteBackendConformance:
         found = backend.get_bytes("a/b")
         assert type(found) is bytes
         assert found == data
+
+    @pytest.mark.parametrize("view", VIEWS, ids=("doubles", "table", "gaps", "empty"))
+    def test_a_view_is_stored_as_its_bytes(self, backend: ByteBackend, view: memoryview) -> None:
+        backend.put_bytes("k", view)
+        assert backend.get_bytes("k") == view.tobytes()
+        if isinstance(backend, SupportsParts):
+            backend.put_parts("k", (view, b"-", view))
+            assert backend.get_bytes("k") == view.tobytes() + b"-" + view.tobytes()
 
     def test_later_changes_to_what_was_put_do_not_show(self, backend: ByteBackend) -> None:
         data = bytearray(b"before")

@@ -27,7 +27,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from fleche_like.backends import AsyncStorage, Buffer, Storage, StorageStat
 from fleche_like.errors import InvalidKey
-from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS
+from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS, VIEWS
 from fleche_like.testing.storage_machine import StorageMachine
 
 RECORDS = 15
@@ -170,6 +170,12 @@ class StorageConformance:
         storage.append("log", b"er")
         storage.flush()
         assert storage.read("log") == b"newer"
+
+    @pytest.mark.parametrize("view", VIEWS, ids=("doubles", "table", "gaps", "empty"))
+    def test_a_view_is_written_and_appended_as_its_bytes(self, made: Any, view: memoryview) -> None:
+        made.write("v", view)
+        made.append("v", view)
+        assert made.read("v") == view.tobytes() * 2
 
     def test_what_is_absent_is_a_file_not_found(self, storage: Storage) -> None:
         storage.write("a/b", b"1")

@@ -133,12 +133,16 @@ def _listings(settings: Settings) -> Iterator[Row]:
     flat = LocalBackend(settings.folder / "flat")
     for number in range(count):
         os.close(os.open(flat.root / f"{number}", os.O_CREAT | os.O_WRONLY))
-    places = (("files in shards", files), ("SQL blobs", blobs), ("files in one folder", flat))
-    for name, backend in places:
-        entries = {OURS: partial(_first, backend)}
-        samples = contest(entries, rounds=settings.rounds(11))
+    # Names of one folder come in no order: none is the first before all are seen.
+    all_names: dict[str, Callable[[], object]] = {HAND: lambda: sorted(os.listdir(flat.root))}
+    for name, backend, peers, bound in (
+        ("files in shards", files, {}, under(0.05)),
+        ("SQL blobs", blobs, {}, under(0.05)),
+        ("files in one folder", flat, all_names, within(HAND, 1.25)),
+    ):
+        samples = contest({OURS: partial(_first, backend)} | peers, rounds=settings.rounds(11))
         note = f"{_peak_kb(backend)} KB allocated for all"
-        yield Row(f"first of {count:,} keys, {name}", samples, (under(0.05),), note)
+        yield Row(f"first of {count:,} keys, {name}", samples, (bound,), note)
     blobs.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from fleche_like.backends import FsspecBackend, FsspecStorage
-from fleche_like.backends.stage import default_parent
+from fleche_like.backends import stage as stage_module
+from fleche_like.backends.stage import Stage, StagedFile, default_parent
 from fleche_like.errors import BackendUnavailable, FlushFailed, WriteConflict
 from fleche_like.testing.backends import _fork
 
@@ -375,3 +377,124 @@ def test_somebody_elses_folder_is_no_place_for_stages(
     (tmp_path / f"fleche-like-{stranger}").mkdir()
     with pytest.raises(PermissionError):
         default_parent()
+
+
+def test_many_writers_that_flush_at_once_all_get_through(
+    backend: FsspecBackend, tmp_path: Path
+) -> None:
+    """Each flush that finds the file changed looks again, however often that is."""
+    ready = threading.Barrier(6)
+    storages = [FsspecStorage(backend, staging=tmp_path / f"{n}") for n in range(6)]
+    put = backend.replace
+    one_at_a_time = threading.Lock()
+
+    def exact(key: str, data: bytes, version: tuple[str, int] | None) -> bool:
+        with one_at_a_time:  # as S3 and Azure decide
+            return put(key, data, version)
+
+    backend.replace = exact  # type: ignore[method-assign]
+    backend.put_bytes("log", b"")
+
+    def work(number: int) -> None:
+        ready.wait()
+        for turn in range(5):
+            storages[number].append("log", f"{number}.{turn};".encode())
+            storages[number].flush()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records = backend.get_bytes("log").decode().rstrip(";").split(";")
+    assert sorted(records) == sorted(f"{n}.{turn}" for n in range(6) for turn in range(5))
+
+
+def test_a_part_of_a_staged_file_is_read_without_the_rest(
+    storage: FsspecStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.append("log", bytes(range(100)))
+    monkeypatch.setattr(StagedFile, "read", None)
+    assert storage.read_range("log", 10, 5) == bytes(range(10, 15))
+    assert storage.read_range("log", 98) == b"bc"
+    assert storage.read_range("log", 200, 5) == b""
+    with pytest.raises(ValueError, match="-1"):
+        storage.read_range("log", 0, -1)
+
+
+def test_a_file_that_cannot_be_taken_up_is_not_listed(
+    storage: FsspecStorage, filesystem: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def broken(*args: object) -> None:
+        seen.append(storage.list_dir(""))
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(Stage, "fill", broken)
+    with pytest.raises(OSError, match="no room"):
+        storage.append("log", b"1")
+    assert seen == [[]]
+    assert storage.list_dir("") == []
+
+
+def test_a_stage_cannot_be_found_before_its_owner_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it looks like one whose owner died, and is taken from under its owner."""
+    found: list[Path] = []
+    lock = stage_module._lock
+
+    def watched(folder: Path) -> int:
+        found.extend(tmp_path.glob("stage-*"))
+        return lock(folder)
+
+    monkeypatch.setattr(stage_module, "_lock", watched)
+    stage = Stage.new(tmp_path, "place")
+    assert found == []
+    assert list(Stage.abandoned(tmp_path, "place")) == []
+    stage.close()
+
+
+def test_a_stage_that_somebody_else_has_just_recovered_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stage.new(tmp_path, "place").forget()
+    lock = stage_module._lock
+
+    def late(folder: Path) -> int:
+        descriptor = lock(folder)
+        shutil.rmtree(folder)
+        return descriptor
+
+    monkeypatch.setattr(stage_module, "_lock", late)
+    assert list(Stage.abandoned(tmp_path, "place")) == []
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_what_was_recovered_is_not_repeated_behind_what_arrived(
+    backend: FsspecBackend, filesystem: Watched, tmp_path: Path, arrived: bool
+) -> None:
+    """The owner died when its upload was under way, and others went on with the file."""
+    dead = FsspecStorage(backend, staging=tmp_path)
+    dead.append("log", b"dead,")
+    filesystem.lose_answer, filesystem.broken = arrived, set() if arrived else {"log"}
+    with pytest.raises(BackendUnavailable):
+        dead.flush()
+    filesystem.broken = set()
+    assert dead._stage is not None
+    dead._stage.forget()
+    heir = FsspecStorage(backend, staging=tmp_path)
+    heir.append("log", b"mine,")
+    assert heir.recover() == ["log"]
+    heir.close()
+    assert backend.get_bytes("log") == (b"dead,mine," if arrived else b"mine,dead,")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_is_the_same_however_its_options_are_ordered() -> None:
+    options: dict[str, Any] = {"host": "example.org", "port": 21, "timeout": 5}
+    first = FsspecBackend("ftp", "/data", **options)
+    second = FsspecBackend("ftp", "/data", **dict(reversed(options.items())))
+    assert first.identity == second.identity
+    assert first.identity != FsspecBackend("ftp", "/data", **options | {"port": 2121}).identity

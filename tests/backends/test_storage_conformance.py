@@ -45,8 +45,6 @@ class TestSqlite(StorageConformance):
 
 
 class TestSqliteAndFiles(StorageConformance):
-    appends_from_processes = False
-
     def make(self, folder: Path) -> PathStorage:
         small = DatabaseBackend(f"sqlite:///{folder}/blobs.db")
         return PathStorage(TieredBackend(small, LocalBackend(folder / "large"), threshold_bytes=50))
@@ -72,8 +70,6 @@ class TestFsspecMemory(StorageConformance):
 
 
 class TestMirrored(StorageConformance):
-    appends_from_processes = False
-
     def make(self, folder: Path) -> PathStorage:
         return PathStorage(MirroredBackend(LocalBackend(folder / "1"), LocalBackend(folder / "2")))
 
