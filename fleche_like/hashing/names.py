@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from collections.abc import Mapping
 from typing import Any
 
 from fleche_like.hashing import bulk, tags

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fleche_like.hashing import builtin, classes, entrypoints, instances, libraries, tags
-from fleche_like.hashing.branch import Branch, Fold, Handler, Made, group, kind
+from fleche_like.hashing.branch import Fold, Handler, Made, group, kind, part
 from fleche_like.hashing.text import Digest, digest_value, stand_in_node
 
 T = TypeVar("T")
@@ -158,11 +158,11 @@ def _with_class(handler: Handler) -> Handler:
     """Instances of a class that its name does not tell from others: the class counts as well."""
 
     def handle(value: Any) -> Made:
-        made = handler(value)
-        if isinstance(made, Branch) and made.fold is not Fold.NODE:
-            # Not the class from outside: a handler must not keep it alive.
-            return kind("instance of a local class", group((type(value), made)))
-        return made
+        made = part(handler(value))  # finished bytes are of the class, too
+        if made.fold is Fold.NODE or made.head[:1] == tags.NODE:
+            return made
+        # Not the class from outside: a handler must not keep it alive.
+        return kind("instance of a local class", group((type(value), made)))
 
     return handle
 

@@ -42,7 +42,8 @@ class Difference:
         return asdict(self)
 
     def __str__(self) -> str:
-        head = self.name if self.kind in {"argument", "body"} else f"{self.kind} {self.name}"
+        plain = self.kind in {"argument", "body"}
+        head = self.name if plain else f"{self.kind} {self.name}".rstrip()
         if self.before is None and self.after is None:
             return _with_detail(f"{head} changed", self.detail)
         if self.before is None:

@@ -212,6 +212,28 @@ def test_two_closures_of_one_factory_are_two_functions(memory_cache):
     assert memory_cache.query().count() == 2
 
 
+def test_instances_of_local_classes_count_by_their_class_every_time():
+    """From the second digest on, the class was left out: a helper's hit for another class."""
+
+    def make(k):
+        class Local:
+            def __init__(self):
+                self.x = 1
+
+            def step(self):
+                return k and self.x
+
+        return Local()
+
+    @fl.memoize(code="none")
+    def f(local):
+        return local.step()
+
+    assert [f(make(1)), f(make(1))] == [1, 1]
+    first = make(1)
+    assert fl.digest(first) == fl.digest(first) == fl.digest(make(1))
+
+
 def test_wrapping_keeps_functions_apart(memory_cache):
     def named(function):
         @functools.wraps(function)
