@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import marshal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,6 @@ class Engine:
         self.tracker = CodeTracker(function, code, owner, packages)
         self.stats = MemoStats()
         self.name = _name_of(function)
-        self.module = module_name(function)
         self.version = version
         self.meter = FunctionMeter(self.name, self.module, self.stats)
         self.bound_cache = cache
@@ -128,6 +128,15 @@ class Engine:
         self.new_tokeniser()
 
     # The parts of a call
+
+    @functools.cached_property
+    def module(self) -> str:
+        """The module of the function.
+
+        Looked at when first needed: a worker process runs the script, and decorates its functions,
+        before it knows the script as its ``__main__``.
+        """
+        return module_name(self.function)
 
     @property
     def cache(self) -> Cache:
