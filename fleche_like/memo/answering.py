@@ -74,11 +74,12 @@ def _in_turn(engine: Engine, request: Request) -> Any:
         if isinstance(step, Found):
             how = End.STORED
             return step.opened()
-        with turn.inside():
-            try:
-                return run(engine, step, request.args, request.kwargs)
-            finally:
-                how = step.ended
+        turn.begin()
+        try:
+            return run(engine, step, request.args, request.kwargs)
+        finally:
+            turn.leave()
+            how = step.ended
     finally:
         turn.end(how)
 
@@ -139,11 +140,12 @@ async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
         if isinstance(step, Found):
             how = End.STORED
             return step.opened()
-        with turn.inside():
-            try:
-                return await run_on_loop(engine, step, request.args, request.kwargs)
-            finally:
-                how = step.ended
+        turn.begin()
+        try:
+            return await run_on_loop(engine, step, request.args, request.kwargs)
+        finally:
+            turn.leave()
+            how = step.ended
     except GeneratorExit:
         turn.end(how)  # a closed coroutine must not await
         raise

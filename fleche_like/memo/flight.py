@@ -8,11 +8,10 @@ turn that ends without a stored result is taken over by one of those who wait.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import logging
 import threading
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -75,8 +74,9 @@ class Turn:
             while nothing is stored and not ours:
                 ours = wait(turn)           # and look again
             if nothing is stored:
-                with turn.inside():
-                    run the body, and store
+                turn.begin()
+                run the body, and store
+                turn.leave()                # in any case
             how = End.STORED
         finally:
             turn.end(how)
@@ -136,15 +136,14 @@ class Turn:
             return True
         return self.leased
 
-    @contextlib.contextmanager
-    def inside(self) -> Generator[None]:
+    def begin(self) -> None:
         """Make this turn the one that further turns of this context are inside of."""
         _current.set(self)
-        try:
-            yield
-        finally:
-            # Not by a token: a coroutine may be driven in one context and closed in another.
-            _current.set(self.outer)
+
+    def leave(self) -> None:
+        """Undo :meth:`begin`."""
+        # Not by a token: a coroutine may be driven in one context and closed in another.
+        _current.set(self.outer)
 
     def end(self, how: End) -> None:
         """Let those who wait go on; silent the second time.

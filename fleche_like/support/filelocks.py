@@ -15,16 +15,17 @@ import contextlib
 import os
 import threading
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from fleche_like.support.forks import renew_after_fork
 
-fcntl: ModuleType | None
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+_EXCLUSIVE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB if fcntl is not None else 0
 
 _OFFSET_BITS: Final = 62
 """The byte of a key: its first bits, as many as an offset can hold."""
@@ -37,21 +38,28 @@ class _LockFile:
         self.descriptor = descriptor
         self.identity = identity
         self.users = 0
-        self.held: set[str] = set()
+        self.held: dict[str, int] = {}
         self.guard = threading.Lock()
 
-    def try_acquire(self, key: str, offset: int) -> bool:
-        with self.guard:
-            if key in self.held or not _try_lock(self.descriptor, offset):
-                return False
-            self.held.add(key)
-            return True
+    # Twice in every call that is not answered from memory, so nothing is factored out here.
 
-    def release(self, key: str, offset: int) -> None:
+    def try_acquire(self, key: str) -> bool:
+        offset = int(key[:16], 16) >> (64 - _OFFSET_BITS)
         with self.guard:
             if key in self.held:
-                self.held.discard(key)
-                _unlock(self.descriptor, offset)
+                return False
+            try:
+                fcntl.lockf(self.descriptor, _EXCLUSIVE, 1, offset)
+            except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
+                return False
+            self.held[key] = offset
+            return True
+
+    def release(self, key: str) -> None:
+        with self.guard:
+            offset = self.held.pop(key, None)
+            if offset is not None:
+                fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, offset)
 
 
 class _OpenFiles:
@@ -147,13 +155,13 @@ class FileLocks:
         Raises:
             OSError: the file cannot be opened, or its filesystem has no locks.
         """
-        return (self._file or self._opened()).try_acquire(key, _offset(key))
+        return (self._file or self._opened()).try_acquire(key)
 
     def release(self, key: str) -> None:
         """Give up the lock of a key; silent if it is not held."""
         file = self._file
         if file is not None:
-            file.release(key, _offset(key))
+            file.release(key)
 
     def close(self) -> None:
         """Close the file, which releases every lock unless another instance has it open too."""
@@ -180,21 +188,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
         status = path.stat()
         return status.st_dev, status.st_ino
     return None
-
-
-def _offset(key: str) -> int:
-    return int(key[:16], 16) >> (64 - _OFFSET_BITS)
-
-
-def _try_lock(descriptor: int, offset: int) -> bool:
-    assert fcntl is not None
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
-        return False
-    return True
-
-
-def _unlock(descriptor: int, offset: int) -> None:
-    assert fcntl is not None
-    fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, offset)

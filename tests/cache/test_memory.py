@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
+import time
 import tracemalloc
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fleche_like as fl
 from fleche_like.cache.immutable import is_immutable
 from fleche_like.cache.memory import CHECK_INTERVAL_S, MemoryTier
 from fleche_like.support.sentinel import MISSING
@@ -150,3 +154,56 @@ def test_immutability_looks_into_tuples(items):
     assert is_immutable(tuple(items)) == (len(items) <= 64)
     assert not is_immutable((*items[:3], []))
     assert not is_immutable((*items[:3], ([],)))
+
+
+READ = """
+import sys, time
+import fleche_like as fl
+cache = fl.open_cache(sys.argv[1])
+values = iter(sys.stdin)
+
+@fl.memoize(cache=cache, code="none")
+def read(name):
+    return {"value": next(values).strip()}
+
+def note(what):
+    print(what, flush=True)
+
+[read("x") for _ in range(4)]
+note(f"memory {len(cache.memory)}")
+sys.stdin.readline()
+seen = read("x")["value"]
+began = time.perf_counter()
+while read("x")["value"] == seen and time.perf_counter() - began < 20:
+    pass
+note(time.time())
+"""
+
+
+@pytest.mark.parametrize("change", ["evict", "replace"])
+def test_what_another_process_changes_is_seen_within_fifty_milliseconds(tmp_path, change):
+    """The reader hits its memory without a pause; both clocks are the machine's."""
+    folder = tmp_path / "cache"
+    command = [sys.executable, "-c", READ, str(folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write("old\n")
+        reader.stdin.flush()
+        assert reader.stdout.readline() == "memory 1\n"
+        with fl.open_cache(folder) as cache:
+            (call,) = cache.query()
+            key, arguments = call.key, dict(call.arguments)
+            # Another line to begin with, and the value that it computes after an eviction.
+            reader.stdin.write("go\nnew\n")
+            reader.stdin.flush()
+            time.sleep(0.5)
+            if change == "evict":
+                cache.evict(key)
+            else:
+                result = {"value": "new"}
+                cache.save(fl.Call(call.name, arguments, call.module, None, None, result))
+            changed = time.time()
+        seen = float(reader.stdout.readline())
+    assert seen - changed < 0.05
