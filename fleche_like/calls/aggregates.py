@@ -140,7 +140,9 @@ class Tally:
         if self.numbers < 2:
             return MISSING
         spread = self.squares - self.deviation * (self.deviation / self.numbers)
-        return math.nan if math.isnan(spread) else math.sqrt(max(spread, 0) / (self.numbers - 1))
+        if not math.isfinite(spread):  # beyond what doubles hold
+            return math.nan
+        return math.sqrt(max(spread, 0) / (self.numbers - 1))
 
 
 @dataclass

@@ -35,7 +35,7 @@ from fleche_like.index.scalars import Columns, Condition
 from fleche_like.index.typed import FLOAT, INT, LARGEST, NAN, NEAR, NONE, OTHER, PARTED
 from fleche_like.support.sentinel import MISSING
 
-_KEY_COLUMNS: Final = 5
+KEY_COLUMNS: Final = 5
 _CLASSES: Final = {"b": 0, "s": 1, "t": 2, "u": 3}
 _CENTRED: Final = frozenset({"std"})
 
@@ -122,12 +122,12 @@ class Sums:
 
     def statement(self, conditions: Sequence[Condition], centres: Sequence[float]) -> Any:
         """Return the statement that gives one row for each group."""
-        keys = [part for one in self._by for part in _group_terms(one)]
-        shown = [part for one in self._by for part in _group_columns(one)]
+        keys = [part for one in self._by for part in group_terms(one)]
+        shown = [part for one in self._by for part in group_columns(one)]
         figures = [
             part
             for place, one in enumerate(self._measured)
-            for part in _measures(one, self._grouping.measures_of(place), centres[place])
+            for part in measures_of(one, self._grouping.measures_of(place), centres[place])
         ]
         columns = [sa.func.count(calls.c.id), *shown, *figures]
         labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
@@ -161,9 +161,9 @@ class Sums:
     def _group(self, row: Sequence[Any]) -> tuple[GroupKey, Group]:
         cells = iter(row)
         count = next(cells)
-        keyed = [_decoded(*(next(cells) for _ in range(_KEY_COLUMNS))) for _ in self._by]
+        keyed = [decoded(*(next(cells) for _ in range(KEY_COLUMNS))) for _ in self._by]
         tallies = [
-            Tally() if one.columns is None else _tally(self._grouping.measures_of(place), cells)
+            Tally() if one.columns is None else tally_of(self._grouping.measures_of(place), cells)
             for place, one in enumerate(self._measured)
         ]
         key = tuple((rank, form) for rank, form, _ in keyed)
@@ -181,34 +181,39 @@ def _is_composite(columns: Columns) -> Condition:
     return sa.and_(columns.num.is_(None), columns.text.is_(None), columns.kind.in_([OTHER, PARTED]))
 
 
-def _group_terms(one: Source) -> list[Any]:
+def group_terms(one: Source) -> list[Any]:
+    """Return what to group by."""
     columns = one.columns
     if columns is None:
         return []
-    return [columns.num, columns.text, _untyped_kind(columns), _other_digest(one)]
+    return [columns.num, columns.text, untyped_kind(columns), other_digest(one)]
 
 
-def _untyped_kind(columns: Columns) -> Any:
+def untyped_kind(columns: Columns) -> Any:
+    """Return the kind of what is in no other index."""
     untyped = sa.and_(columns.num.is_(None), columns.text.is_(None))
     return sa.case((untyped, columns.kind))
 
 
-def _other_digest(one: Source) -> Any:
+def other_digest(one: Source) -> Any:
+    """Return the digest of what is no scalar."""
     assert one.columns is not None
     # Literals: with parameters PostgreSQL would not see that it groups by what it shows.
     kinds: list[Any] = [sa.literal_column(str(kind)) for kind in (OTHER, PARTED)]
     return sa.case((one.columns.kind.in_(kinds), one.digest))
 
 
-def _group_columns(one: Source) -> list[Any]:
+def group_columns(one: Source) -> list[Any]:
+    """Return what :func:`decoded` takes."""
     columns = one.columns
     if columns is None:
-        return [sa.null()] * _KEY_COLUMNS
-    terms = _group_terms(one)
+        return [sa.null()] * KEY_COLUMNS
+    terms = group_terms(one)
     return [*terms, sa.func.min(columns.kind)]
 
 
-def _measures(one: Source, measures: set[Measure], centre: float) -> list[Any]:
+def measures_of(one: Source, measures: set[Measure], centre: float) -> list[Any]:
+    """Return what :func:`tally_of` takes."""
     columns = one.columns
     if columns is None:
         return []
@@ -226,7 +231,8 @@ def _measures(one: Source, measures: set[Measure], centre: float) -> list[Any]:
     return found
 
 
-def _tally(measures: set[Measure], cells: Iterator[Any]) -> Tally:
+def tally_of(measures: set[Measure], cells: Iterator[Any]) -> Tally:
+    """Return the tally of the next cells of a row."""
     tally = Tally(next(cells), next(cells))
     if measures & {"min", "max", "sum"}:
         tally.floats = int(next(cells) or 0)
@@ -263,7 +269,7 @@ def _scalar(text: str) -> Any:
     return moment.replace(tzinfo=UTC) if tag == "u" else moment
 
 
-def _decoded(
+def decoded(
     num: float | None, text: str | None, untyped: int | None, digest: bytes | None, kind: int | None
 ) -> tuple[int, Any, Any]:
     """Return rank, form and label of a group."""

@@ -50,6 +50,9 @@ MOST_JOINED: Final = 16
 
 TABLES: Final[Mapping[str, sa.Table]] = {"arg": arguments, "meta": call_metadata}
 
+FUNCTION: Final = ("function", "")
+"""What leads where all calls of a function are looked at."""
+
 Place: TypeAlias = tuple[str, Name]
 """The table that has the rows of a field, and the name they have there."""
 
@@ -69,6 +72,9 @@ class Where:
         within: the one column that orders a field, where all calls have it in one class.
         exact: whether the conditions say it all; else Python looks at each call found.
         must: where this holds, Python need not look.
+        identity: the select of the functions that are asked for, if there is one.
+        on_rows: what is asked of the rows in :attr:`joined`.
+        is_by_rows: whether these two say it all.
         watermark: up to which call the index says all; ``None`` where it always does.
         drivers: selects of the ids that one condition by itself leaves, each along an index, by
             the place of its field.
@@ -94,9 +100,18 @@ class Where:
         self.exact = True
         self._unknown: dict[Place, Condition | None] = {}
         self.watermark: int | None = None
+        self.identity: Any = None
+        self.on_rows: dict[Place, list[Condition]] = {}
+        self.is_by_rows = True
 
-    def add(self, bounds: Bounds) -> None:
-        """Ask for a condition."""
+    def add(self, bounds: Bounds, *, is_other: bool = True) -> None:
+        """Ask for a condition.
+
+        Args:
+            bounds: the condition.
+            is_other: whether it is none of those that :attr:`is_by_rows` means.
+        """
+        self.is_by_rows = self.is_by_rows and not is_other
         self.conditions.append(bounds.may)
         self.must.append(bounds.must)
         self.exact = self.exact and bounds.exact
@@ -109,7 +124,9 @@ class Where:
         identity = list(_identity(template))
         if identity:
             found = sa.select(functions.c.id).where(*identity)
-            self.add(exactly(_unsearched(calls.c.function, self._lead).in_(found)))
+            self.identity = found
+            function = _unsearched(calls.c.function, self._lead)
+            self.add(exactly(function.in_(found)), is_other=False)
             driver = sa.select(calls.c.id).where(calls.c.function.in_(found), is_derived())
             self.drivers.append((None, driver))
         if template.result is not None:
@@ -216,11 +233,13 @@ class Where:
         if columns is None:
             columns = self.joined[kind, name] = TABLES[kind].alias().c
             same = calls.c.id == _unsearched(columns.call, self._lead)
-            self.add(exactly(sa.and_(same, columns.name == number)))
+            self.add(exactly(sa.and_(same, columns.name == number)), is_other=False)
+            self.on_rows[kind, name] = [columns.name == number]
         bounds = condition(columns)
+        self.on_rows[kind, name].append(bounds.may)
         driver = sa.select(columns.call).where(columns.name == number, bounds.may)
         self.drivers.append(((kind, name), driver))
-        self.add(bounds)
+        self.add(bounds, is_other=False)
 
     def _check_row(self, columns: Columns, number: int, condition: Any) -> None:
         """Ask for a row about a field, to be looked up for each call that is found."""
@@ -363,7 +382,7 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
 
 def _unsearched(column: Any, lead: Place | None) -> Any:
     """Return a column; where something else leads, such that no search begins with it."""
-    return column if lead is None else column + sa.literal_column("0")
+    return column if lead in {None, FUNCTION} else column + sa.literal_column("0")
 
 
 def _is_unknown(columns: Columns) -> list[Condition]:

@@ -23,13 +23,14 @@ from fleche_like.calls import (
     grouped,
     select_from,
 )
-from fleche_like.calls.aggregates import merge
+from fleche_like.calls.aggregates import Group, Tally, merge
 from fleche_like.calls.lineage import LineageQuery, Related
 from fleche_like.calls.selection import place
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.aggregates import Sums
-from fleche_like.index.conditions import TABLES, Place, Where, place_of
+from fleche_like.index.by_rows import RowSums, counting_rows
+from fleche_like.index.conditions import FUNCTION, TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.lineage import LineageReader
@@ -43,6 +44,9 @@ BATCH: Final = 200
 
 MOST_WALKED: Final = 1000
 """So many first calls in an order are read along indexes; further pages are sorted."""
+
+MOST_LOOKED_UP: Final = 20_000
+"""Up to so many calls are looked up by their ids, rather than all calls of a function read."""
 
 MOST_SORTED: Final = 1000
 """Where a condition by itself leaves no more calls than this, they are sorted at once."""
@@ -101,6 +105,12 @@ class Selector:
         late, where = self._asked(selection)
         sums = Sums(where, grouping, self._ids)
         odd = [one for one in sums.odd() if self._is_any(sa.select(calls.c.id).where(one))]
+        if not odd and where.exact and self._database.dialect == "sqlite":
+            groups = self._by_rows(selection, where, grouping)
+            if groups is not None:
+                lazy = (LazyCall(call, loader) for call in select_from(late, selection, loader))
+                merge(groups, grouped(lazy, grouping))
+                return groups
         sure = [*where.must, *map(sa.not_, odd)]
         means = sums.centres_statement(sure)
         row = () if means is None else self._read_one(means)
@@ -114,6 +124,23 @@ class Selector:
         lazy = (LazyCall(call, loader) for call in found)
         merge(groups, grouped(lazy, grouping, centres))
         return groups
+
+    def _by_rows(self, selection: Selection, where: Where, grouping: Grouping) -> Groups | None:
+        """Return the groups as the indexes on rows give them; ``None`` where they do not."""
+        if not (where.is_by_rows and RowSums.can(grouping)):
+            return None
+        sums = RowSums(where, grouping, self._ids)
+        found: Groups = {}
+        for statement, read in sums.statements():
+            merge(found, read(self._read(statement)))
+        total = self._number(self._counting(selection, where))
+        missing = total - sum(group.calls for group in found.values())
+        if not missing and grouping.by:
+            return found
+        if grouping.by:
+            return None
+        merge(found, {(): Group((), missing, [Tally() for _ in grouping.measured])})
+        return found
 
     def related(self, asked: LineageQuery) -> Related:
         """Return the calls of a lineage: see :func:`~fleche_like.calls.lineage.related_in`."""
@@ -129,11 +156,8 @@ class Selector:
 
     def _asked(self, selection: Selection) -> tuple[Sequence[DigestedCall], Where]:
         """Return the calls that are late, and what is asked of all others."""
-        late: Sequence[DigestedCall] = ()
-        watermark: int | None = None
-        if self._late is not None:
-            late, watermark = self._late.pending()
-        return late, self._where(selection, watermark)
+        late, watermark = self._late.pending() if self._late is not None else ((), 0)
+        return late, self._where(selection, watermark if late else None)
 
     def _indexed(
         self, where: Where, selection: Selection, loader: Loader
@@ -155,9 +179,24 @@ class Selector:
         if not where.exact:
             return self._count_inexact(where, selection, loader)
         if selection.limit is None and not selection.offset:
-            return self._number(sa.select(sa.func.count(calls.c.id)).where(*where.conditions))
+            return self._number(self._counting(selection, where))
         limited = _limited(sa.select(calls.c.id).where(*where.conditions), selection).subquery()
         return self._number(sa.select(sa.func.count()).select_from(limited))
+
+    def _counting(self, selection: Selection, where: Where) -> Any:
+        """Return the statement that counts all calls that are asked for."""
+        if self._database.dialect == "sqlite" and where.is_by_rows and where.joined:
+            if where.identity is None:
+                return counting_rows(where)
+            if self._are_many(where):
+                where = self._where(selection, where.watermark, lead=FUNCTION)
+        return sa.select(sa.func.count(calls.c.id)).where(*where.conditions)
+
+    def _are_many(self, where: Where) -> bool:
+        """Whether each condition by itself leaves so many calls that looking them up costs more."""
+        drivers = (driver.limit(MOST_LOOKED_UP + 1).subquery() for _, driver in where.drivers)
+        counts = (self._number(sa.select(sa.func.count()).select_from(one)) for one in drivers)
+        return all(count > MOST_LOOKED_UP for count in counts)
 
     def _count_inexact(self, where: Where, selection: Selection, loader: Loader) -> int:
         """Count what is sure in SQL, and look only at the rest."""
@@ -179,10 +218,11 @@ class Selector:
         for condition in selection.conditions:
             where.add_expression(condition)
         where.watermark = watermark
-        where.add(exactly(is_derived()))
+        where.add(exactly(is_derived()), is_other=False)
         if watermark is not None:
             # Not by the table's own order: a sum is nothing to search by.
-            where.add(exactly(calls.c.id + sa.literal_column("0") <= watermark))
+            earlier = calls.c.id + sa.literal_column("0") <= watermark
+            where.add(exactly(earlier), is_other=False)
         return where
 
     # --- statements ----------------------------------------------------------------------------

@@ -1,0 +1,255 @@
+"""Counts and aggregates that read the indexes on rows of values, and hardly ever the calls.
+
+A group lies together in the index of its field, number by number and text by text, so that nothing
+has to be sorted. This is for SQLite, which reads what a statement names in the order that it finds
+cheapest by guessing; servers know their tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from fleche_like.calls import Field
+from fleche_like.calls.aggregates import Group, Grouping, Groups, Tally, merge
+from fleche_like.index.aggregates import (
+    KEY_COLUMNS,
+    Source,
+    decoded,
+    group_columns,
+    group_terms,
+    measures_of,
+    other_digest,
+    tally_of,
+    untyped_kind,
+)
+from fleche_like.index.conditions import TABLES, Place, Where, place_of
+from fleche_like.index.identifiers import Identifiers
+from fleche_like.index.models import calls
+from fleche_like.index.scalars import Columns, Condition, is_derived
+from fleche_like.index.typed import FLOAT, INT
+
+Read = Callable[[Sequence[Any]], Groups]
+_CENTRED: Final = frozenset({"std"})
+
+
+def counting_rows(where: Where) -> Any:
+    """Return the statement that counts the calls of rows, where nothing else is asked."""
+    (first, columns), *_ = where.joined.items()
+    conditions = _conditions(where, columns, but=first)
+    return sa.select(sa.func.count(columns.call)).where(*where.on_rows[first], *conditions)
+
+
+def _conditions(where: Where, columns: Columns, but: Place) -> Iterator[Condition]:
+    """Yield everything that is asked of the call of a row, but for what is asked of the row."""
+    if where.watermark is not None:
+        yield columns.call + sa.literal_column("0") <= where.watermark
+    for place, others in where.joined.items():
+        if place != but:
+            yield columns.call.in_(sa.select(others.call).where(*where.on_rows[place]))
+    if where.identity is not None:
+        of_functions = calls.c.function.in_(where.identity)
+        yield columns.call.in_(sa.select(calls.c.id).where(of_functions, is_derived()))
+
+
+class RowSums:
+    """The statements of a grouping.
+
+    Args:
+        where: what is asked of the calls, all of it of rows and functions.
+        grouping: how they are grouped, and what is measured.
+        ids: of names.
+    """
+
+    def __init__(self, where: Where, grouping: Grouping, ids: Identifiers) -> None:
+        self._where = where
+        self._grouping = grouping
+        self._ids = ids
+
+    @staticmethod
+    def can(grouping: Grouping) -> bool:
+        """Return whether groups lie together in an index of rows."""
+        spreads = any(_CENTRED & grouping.measures_of(at) for at in range(len(grouping.measured)))
+        by_result = bool(grouping.by) and place_of(grouping.by[0])[0] == "result"
+        of_result = not grouping.by and any(place_of(f)[0] == "result" for f in grouping.measured)
+        return not (spreads or by_result or of_result)
+
+    def statements(self) -> Iterator[tuple[Any, Read]]:
+        """Yield statements, each with what makes groups of its rows.
+
+        Calls that lack the first field of the groups are in none; without any fields, there is
+        one statement for each field that is measured.
+        """
+        if self._grouping.by:
+            yield from self._of_groups()
+            return
+        for place, one in enumerate(self._grouping.measured):
+            statement = self._of_all(place, one)
+            if statement is not None:
+                yield statement
+
+    # --- all calls together --------------------------------------------------------------------
+
+    def _of_all(self, place: int, one: Field) -> tuple[Any, Read] | None:
+        columns, conditions = self._rows(one)
+        if columns is None:
+            return None
+        measures = self._grouping.measures_of(place)
+        source = Source(columns, columns.call, sa.null())
+        figures = measures_of(source, measures, 0.0)
+        wanted = "count" if "count" in measures or measures & {"min", "max"} else "numbers"
+        if wanted == "numbers":
+            conditions = [*conditions, columns.num.isnot(None)]
+        statement = sa.select(*_labelled(figures)).where(*conditions)
+
+        def read(rows: Sequence[Any]) -> Groups:
+            tallies = [Tally() for _ in self._grouping.measured]
+            tallies[place] = tally_of(measures, iter(rows[0]))
+            return {(): Group((), 0, tallies)}
+
+        return statement, read
+
+    def _rows(self, one: Field) -> tuple[Columns | None, list[Condition]]:
+        """Return the rows of a field, and what is asked of them and their calls."""
+        place = place_of(one)
+        columns = self._where.joined.get(place)
+        if columns is not None:
+            own = self._where.on_rows[place]
+        else:
+            kind, name = place
+            number = self._ids.known_name(name)
+            if number is None:
+                return None, []
+            columns = TABLES[kind].alias().c
+            own = [columns.name == number]
+        return columns, [*own, *_conditions(self._where, columns, but=place)]
+
+    # --- groups --------------------------------------------------------------------------------
+
+    def _of_groups(self) -> Iterator[tuple[Any, Read]]:
+        columns, conditions = self._rows(self._grouping.by[0])
+        if columns is None:
+            return
+        number = columns.num.isnot(None)
+        text = columns.text.isnot(None)
+        neither = sa.and_(columns.num.is_(None), columns.text.is_(None))
+        first, none = self._first(columns), sa.null()
+        # No column that the index of a class does not have: else each row is looked up.
+        for own, terms, shown in (
+            (number, [columns.num], [columns.num, none, none, none, self._least_kind(columns)]),
+            (text, [columns.text], [none, columns.text, none, none, none]),
+            (neither, [untyped_kind(columns), other_digest(first)], group_columns(first)),
+        ):
+            yield self._of_class(first, [*conditions, own], terms, shown), self._read
+
+    def _least_kind(self, columns: Columns) -> Any:
+        """Return the least kind of a group of numbers, which tells integers from floats."""
+        if self._where.joined or self._where.identity is not None or self._where.watermark:
+            return sa.func.min(columns.kind)
+        table, number = self._rows_of(self._grouping.by[0])
+        other = table.alias().c
+        integers = sa.exists(
+            sa.select(other.call).where(
+                other.name == number, other.num == columns.num, other.kind == INT
+            )
+        )
+        return sa.case((integers, INT), else_=FLOAT)
+
+    def _rows_of(self, one: Field) -> tuple[Any, int | None]:
+        kind, name = place_of(one)
+        return TABLES[kind], self._ids.known_name(name)
+
+    def _first(self, columns: Columns) -> Source:
+        one = self._grouping.by[0]
+        has_digest = place_of(one)[0] == "arg" and not one.path
+        return Source(columns, columns.call, columns.value if has_digest else sa.null())
+
+    def _of_class(
+        self,
+        first: Source,
+        conditions: Sequence[Condition],
+        terms: list[Any],
+        own: Sequence[Any],
+    ) -> Any:
+        assert first.columns is not None
+        joins = _Joins(first.columns, place_of(self._grouping.by[0]), self._ids)
+        others = [joins.source(one) for one in self._grouping.by[1:]]
+        measured = [joins.source(one) for one in self._grouping.measured]
+        shown = [*own, *(part for one in others for part in group_columns(one))]
+        figures = [
+            part
+            for place, one in enumerate(measured)
+            for part in measures_of(one, self._grouping.measures_of(place), 0.0)
+        ]
+        rest = [part for one in others for part in group_terms(one)]
+        count = sa.func.count(first.columns.call)
+        statement = sa.select(*_labelled([count, *shown, *figures]))
+        return joins.joined(statement).where(*conditions).group_by(*terms, *rest)
+
+    def _read(self, rows: Sequence[Any]) -> Groups:
+        found: Groups = {}
+        for row in rows:
+            cells = iter(row)
+            count = next(cells)
+            keyed = [decoded(*(next(cells) for _ in range(KEY_COLUMNS))) for _ in self._grouping.by]
+            tallies = [
+                tally_of(self._grouping.measures_of(at), cells) if self._is_there(one) else Tally()
+                for at, one in enumerate(self._grouping.measured)
+            ]
+            key = tuple((rank, form) for rank, form, _ in keyed)
+            merge(found, {key: Group(tuple(label for *_, label in keyed), count, tallies)})
+        return found
+
+    def _is_there(self, one: Field) -> bool:
+        kind, name = place_of(one)
+        return kind == "result" or self._ids.known_name(name) is not None
+
+
+class _Joins:
+    """The rows of other fields of the same calls, beside the rows of the first."""
+
+    def __init__(self, first: Columns, place: Place, ids: Identifiers) -> None:
+        self._first = first
+        self._ids = ids
+        self._sources: dict[Place, Source] = {}
+        self._own = place
+        self._joins: list[tuple[Any, Condition]] = []
+
+    def source(self, one: Field) -> Source:
+        """Return the rows of a field; joined once."""
+        place = place_of(one)
+        if place not in self._sources:
+            self._sources[place] = self._new(one)
+        return self._sources[place]
+
+    def _new(self, one: Field) -> Source:
+        kind, name = place_of(one)
+        if kind == "result":
+            table: Any = calls.alias()
+            self._joins.append((table, table.c.id == self._first.call))
+            return Source(table.c, table.c.result, table.c.result)
+        has_digest = kind == "arg" and not one.path
+        if (kind, name) == self._own:
+            columns = self._first
+        else:
+            number = self._ids.known_name(name)
+            if number is None:
+                return Source(None, sa.null(), sa.null())
+            table = TABLES[kind].alias()
+            columns = table.c
+            same = sa.and_(columns.call == self._first.call, columns.name == number)
+            self._joins.append((table, same))
+        return Source(columns, columns.call, columns.value if has_digest else sa.null())
+
+    def joined(self, statement: Any) -> Any:
+        """Return a statement with all that was asked for."""
+        source: Any = self._first.call.table
+        for table, same in self._joins:
+            source = sa.outerjoin(source, table, same)
+        return statement.select_from(source)
+
+
+def _labelled(columns: Sequence[Any]) -> list[Any]:
+    return [column.label(f"c{place}") for place, column in enumerate(columns)]
