@@ -225,3 +225,32 @@ def test_a_slow_server_blocks_no_loop() -> None:
     thread.join()
     server.server_close()
     assert ticks >= 10
+
+
+@needs_s3
+def test_a_large_put_over_what_others_wrote_is_refused_too() -> None:
+    """The driver uploads such a file in parts, and forgets the condition (s3fs 2026.9)."""
+    backend = FsspecBackend("s3", f"{s3_bucket()}/{uuid.uuid4().hex}", **s3_options())
+    large = bytes(101 * 2**20)
+    backend.put_bytes("k", b"mine")
+    version = backend.fingerprint("k")
+    backend.put_bytes("k", b"others")
+    assert not backend.replace("k", large, version)
+    assert not backend.replace("k", large, None)
+    assert backend.get_bytes("k") == b"others"
+    backend.delete("k")
+    backend.close()
+
+
+@needs_s3
+def test_a_bucket_that_goes_away_is_no_empty_place() -> None:
+    name = s3_bucket.__wrapped__()
+    backend = FsspecBackend("s3", f"{name}/prefix", **s3_options())
+    backend.put_bytes("k", b"1")
+    backend.delete("k")
+    backend._filesystem.rmdir(name)
+    with pytest.raises(BackendUnavailable, match="no bucket"):
+        backend.get_bytes("k")
+    with pytest.raises(BackendUnavailable, match="no bucket"):
+        list(backend.list_prefix(""))
+    backend.close()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
+import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from fleche_like.backends import FsspecBackend
+from fleche_like.backends import (
+    FsspecBackend,
+    MemoryBackend,
+    MemoryTierBackend,
+    MirroredBackend,
+    TieredBackend,
+)
 from fleche_like.errors import BackendUnavailable, InvalidKey
 from tests.servers import s3_options
 
@@ -81,3 +91,44 @@ def test_a_filesystem_that_is_there_is_used_as_it_is() -> None:
     assert filesystem.cat_file(f"{root}/a/b") == b"1"
     backend.close()
     assert backend.get_bytes("a/b") == b"1"
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
+    backend = FsspecBackend("file", str(tmp_path))
+    backend.put_bytes("a/b", b"1")
+    for name in (".~fl-old", "a/.~fl-old", "a/.~fl-new"):
+        (tmp_path / name).write_bytes(b"half")
+    for name in (".~fl-old", "a/.~fl-old"):
+        os.utime(tmp_path / name, (0, 1))
+    os.utime(tmp_path / "a/b", (0, 1))
+    composite = MirroredBackend(TieredBackend(MemoryBackend(), backend), MemoryBackend())
+    assert MemoryTierBackend(composite).sweep() == 2
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".~fl-new", "a", "b"]
+    assert backend.sweep(older_than_s=0) == 1
+
+
+def test_no_traceback_shows_a_secret_through_the_cause() -> None:
+    class Chatty(MemoryFileSystem):  # type: ignore[misc]  # published without types
+        protocol = "chatty"
+        cachable = False
+
+        def cat_file(self, path: str, **options: Any) -> bytes:
+            raise RuntimeError(f"refused for {self.storage_options}")
+
+    account = "DefaultEndpointsProtocol=https;AccountKey=hunter2-secret"
+    for options in ({"password": "hunter2-secret"}, {"connection_string": account}):
+        backend = FsspecBackend(Chatty(**options), "/x")
+        with pytest.raises(BackendUnavailable) as caught:
+            backend.get_bytes("k")
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "refused for" in shown
+        assert "hunter2" not in shown
+
+
+def test_a_place_that_is_closed_meanwhile_is_unavailable() -> None:
+    backend = FsspecBackend("memory", "/x")
+    request = backend.getting("k")
+    backend.connect()
+    backend._filesystem = None
+    with pytest.raises(BackendUnavailable, match="closed"):
+        asyncio.run(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import pickle
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -479,3 +481,70 @@ def test_one_backend_serves_many_threads_at_once(backend: LocalBackend, root: Pa
         thread.join()
     assert not errors
     assert everything(root) == {f"{turn}/{number}" for turn in range(20) for number in range(4)}
+
+
+def test_a_kernel_that_reads_little_at_a_time_still_gives_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call reads 2 GiB at most; here each reads three bytes."""
+    backend = LocalBackend(tmp_path)
+    backend.put_bytes("k", bytes(range(50)))
+    opened = backend.open_read
+
+    class Little(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    def little(key: str) -> io.FileIO:
+        with opened(key) as file:
+            return Little(os.dup(file.fileno()))
+
+    monkeypatch.setattr(backend, "open_read", little)
+    assert backend.read_range("k", 5, 20) == bytes(range(5, 25))
+    assert backend.read_range("k", 40, 100) == bytes(range(40, 50))
+
+
+def test_a_kernel_that_writes_little_at_a_time_still_writes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a view whose length counts items of eight bytes."""
+    backend = LocalBackend(tmp_path)
+    data = memoryview(array("q", range(20)))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, part: write(file, bytes(part)[:33]))
+    backend.put_bytes("k", data)
+    backend.append_bytes("k", data)
+    monkeypatch.undo()
+    assert backend.get_bytes("k") == data.tobytes() * 2
+
+
+def test_a_pipe_in_the_root_holds_no_bytes_and_holds_nobody_up(tmp_path: Path) -> None:
+    backend = LocalBackend(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for attempt in (backend.get_bytes, backend.open_read, backend.map_bytes):
+        with pytest.raises(KeyNotFound):
+            attempt("pipe")
+    assert not backend.exists("pipe")
+    assert list(backend.list_prefix("")) == []
+    with pytest.raises(OSError):  # noqa: PT011  # whatever the kernel says
+        backend.append_bytes("pipe", b"x")
+    backend.put_bytes("pipe", b"x")
+    assert backend.get_bytes("pipe") == b"x"
+
+
+def test_a_crowded_folder_is_listed_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are sorted run by run and kept page by page; here both are small."""
+    monkeypatch.setattr("fleche_like.backends.folders._RUN", 70)
+    monkeypatch.setattr("fleche_like.backends.folders._PAGE", 9)
+    backend = LocalBackend(tmp_path)
+    names = {f"{number * 7919 % 100_003:x}-é" for number in range(300)}
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "5-beside")
+    (tmp_path / ".~fl-1").touch()
+    backend.put_bytes("5/inside", b"")
+    backend.put_bytes("5-beside", b"")
+    expected = sorted({*names, "5/inside", "5-beside"})
+    assert list(backend.list_prefix("", recursive=True)) == expected

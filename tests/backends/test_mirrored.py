@@ -108,3 +108,26 @@ def test_a_failed_write_says_so_and_can_be_repeated(both: MirroredBackend) -> No
     both.secondary.away = False  # type: ignore[attr-defined]
     both.put_bytes("a", b"1")
     assert both.secondary.get_bytes("a") == b"1"
+
+
+def test_a_reader_puts_back_nothing_that_was_removed_or_written_meanwhile() -> None:
+    class Slow(MemoryBackend):
+        meanwhile: Any = None
+
+        def get_bytes(self, key: str) -> bytes:
+            found = super().get_bytes(key)
+            if self.meanwhile is not None:
+                meanwhile, self.meanwhile = self.meanwhile, None
+                meanwhile()
+            return found
+
+    secondary = Slow()
+    both = MirroredBackend(MemoryBackend(), secondary)
+    secondary.put_bytes("removed", b"old")
+    secondary.meanwhile = lambda: both.delete("removed")
+    assert both.get_bytes("removed") == b"old"
+    assert not both.exists("removed")
+    secondary.put_bytes("written", b"old")
+    secondary.meanwhile = lambda: both.put_bytes("written", b"new")
+    assert both.get_bytes("written") == b"old"
+    assert both.get_bytes("written") == secondary.get_bytes("written") == b"new"
