@@ -94,4 +94,3 @@ def _collect(
             _collect(item, place, depth + 1, segment, leaves)
     elif (view := scalar_view(value)) is not MISSING:
         leaves[name] = view
-
