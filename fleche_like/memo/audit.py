@@ -172,7 +172,7 @@ class Auditor:
     def _report(self, mismatch: Mismatch) -> None:
         self._stats.mismatches += 1
         self.mismatches.append(mismatch)
-        logger.warning("audit of %s: %s", self._name, mismatch)
+        logger.info("audit of %s: %s", self._name, mismatch)
         if not self._warned:
             self._warned = True
             warn(

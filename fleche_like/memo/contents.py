@@ -117,7 +117,7 @@ def held_by(value: Any) -> list[Any]:
 
 
 def _of_interest(items: Iterable[Any]) -> list[Any]:
-    """Return the items that are no scalars, one for each type among the last of very many."""
+    """Return the items that are no scalars: of very many the first, and one of each type."""
     try:
         found = [*items]
     except RuntimeError:  # another thread changes it

@@ -17,6 +17,7 @@ from fleche_like.calls.signatures import take_apart
 from fleche_like.hashing import function_node
 from fleche_like.memo import dynamic
 from fleche_like.memo.contents import (
+    MOST_ITEMS,
     MOST_VALUES,
     attributes_of,
     cell_values,
@@ -142,7 +143,10 @@ class Reach:
             self._note_compiled(value)
         if not isinstance(value, types.ModuleType):
             self._waiting.append(type(value))
-        self._waiting += [*items_of(value)][::-1]
+        inside = [*items_of(value)]
+        if len(inside) > MOST_ITEMS:
+            self.notes.add(f"a {type(value).__name__} of {len(value)} items: not all looked into")
+        self._waiting += inside[::-1]
 
     def _note_compiled(self, value: Any) -> None:
         found = importable_name(value)
