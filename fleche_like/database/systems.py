@@ -102,9 +102,14 @@ class PostgreSQL(Unknown):
             cursor = connection.cursor(name="stream")
         except TypeError:  # a driver without
             return super().stream(connection, text, params)
-        with contextlib.closing(connection.cursor()) as beginning:
-            beginning.execute("BEGIN READ ONLY")
-        cursor.execute(text, params)
+        try:
+            with contextlib.closing(connection.cursor()) as beginning:
+                beginning.execute("BEGIN READ ONLY")
+            cursor.execute(text, params)
+        except BaseException:
+            with contextlib.suppress(Exception):  # the connection is given up in any case
+                cursor.close()
+            raise
         return cursor
 
     def end_stream(self, connection: Connection, cursor: Cursor, *, read_all: bool) -> bool:  # noqa: ARG002
@@ -153,10 +158,14 @@ class MariaDB(Unknown):
         return cursor
 
     def end_stream(self, _connection: Connection, cursor: Cursor, *, read_all: bool) -> bool:
-        # Closing it earlier reads all that is left: a new connection is cheaper.
         if read_all or not hasattr(cursor, "fetchall_unbuffered"):
             cursor.close()
             return True
+        # Closing it earlier (and its destructor) reads all that is left: a new connection is
+        # cheaper.
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+        cursor.connection = None
         return False
 
 

@@ -57,8 +57,13 @@ class Writer:
         self._insert_numbered = Insertion(database, calls, ("id", *COLUMNS))
         prepare = database.prepare
         number: Any = sa.bindparam("number")
+        # Two who replace or remove one call must not meet between its rows: on a server they
+        # queue for the first of them, SQLite has one writer anyway.
         self._find = prepare(
-            sa.select(calls.c.id, calls.c.kind).where(calls.c.key == sa.bindparam("k")), ("k",)
+            sa.select(calls.c.id, calls.c.kind)
+            .where(calls.c.key == sa.bindparam("k"))
+            .with_for_update(),
+            ("k",),
         )
         names = [f"key_{place}" for place in range(BATCH)]
         self._find_many = prepare(
@@ -106,11 +111,11 @@ class Writer:
     def replace(self, stored: Stored) -> None:
         """Give an existing row the result, arguments, metadata and record of a call."""
         call = stored.call
-        found = self._database.read_one(self._find, (call.key,))
-        if found is None:
+        found = self._database.write(self._find, (call.key,))
+        if not found:
             self.insert(stored)
             return
-        number, kind = found
+        ((number, kind),) = found
         if kind < 0:
             row = (*late(result_row(call)), *_rest(stored), number)
             self._database.write(self._update, row)
@@ -122,11 +127,12 @@ class Writer:
 
     def remove(self, key: Digest) -> bool:
         """Remove the rows of a key; whether there were any."""
-        found = self._database.read_one(self._find, (key,))
-        if found is None:
+        found = self._database.write(self._find, (key,))
+        if not found:
             return False
-        self._children.remove(found[0])
-        self._database.write(self._remove, (found[0],))
+        ((number, _),) = found
+        self._children.remove(number)
+        self._database.write(self._remove, (number,))
         self.advance()
         return True
 
