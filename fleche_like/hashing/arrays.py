@@ -15,7 +15,7 @@ import numpy as np
 from xxhash import xxh3_128
 
 from fleche_like.hashing import bulk, encoder, layout, tags
-from fleche_like.hashing.branch import Branch, Made, group, item, kind, node, refuse
+from fleche_like.hashing.branch import Branch, Made, group, kind, listing, node, refuse
 from fleche_like.hashing.instances import extra_state
 from fleche_like.hashing.library import Library, is_of, own_attributes
 from fleche_like.hashing.names import object_head, type_names
@@ -74,10 +74,8 @@ def _structured(value: Any) -> Branch:
 
 def _objects(value: Any) -> Branch:
     items = value.ravel(order="C").tolist() if value.dtype.kind == "O" else value.ravel().tolist()
-    elements = Branch(tags.LIST + tags.length(len(items)), items, label=item)
-    plain = bulk.tree(items)
-    content: Any = elements if plain is None else Branch(plain, ())
-    return node("numpy.objects", group((_dtype(value.dtype), tuple(value.shape), content)))
+    parts = (_dtype(value.dtype), tuple(value.shape), listing(items))
+    return node("numpy.objects", group(parts))
 
 
 # What a masked array keeps in attributes besides notes of its user.

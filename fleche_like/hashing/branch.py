@@ -144,6 +144,14 @@ def group(children: Sequence[Any], label: Label = hidden) -> Branch:
     return Branch(tags.TUPLE + tags.length(len(children)), children, label=label)
 
 
+def listing(items: list[Any], label: Label = item) -> Branch:
+    """Return the encoding of a list that nobody else holds."""
+    plain = bulk.tree(items)
+    if plain is not None:
+        return Branch(plain, ())
+    return Branch(tags.LIST + tags.length(len(items)), items, label=label)
+
+
 def interleaved(mapping: dict[Any, Any]) -> list[Any]:
     """Return ``[key, value, key, value, …]`` of a dict that nobody else holds."""
     children: list[Any] = [None] * (2 * len(mapping))

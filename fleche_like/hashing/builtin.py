@@ -27,8 +27,8 @@ from fleche_like.hashing.branch import (
     entry,
     group,
     hidden,
-    item,
     kind,
+    listing,
     member,
     named,
     part,
@@ -56,7 +56,7 @@ def _unordered(tag: bytes, iterate: Callable[[Any], Any]) -> Handler:
         items = [*iterate(value)]
         head = tag + tags.length(len(items))
         if tags.SCALARS.issuperset(map(type, items)):
-            return head + b"".join(sorted(map(bulk.scalar, items)))
+            return head + b"".join(sorted(bulk.scalars(items)))
         return Branch(head, items, label=member, fold=Fold.SORTED)
 
     return handle
@@ -127,8 +127,17 @@ def _default_dict(value: Any) -> Branch:
 
 def _mapping(value: Any) -> Branch:
     """A dict's own pairs: ``dict.copy`` would ask a subclass for its keys."""
-    children = [part for pair in [*dict.items(value)] for part in pair]
+    pairs = [*dict.items(value)]
+    plain = bulk.tree(dict(pairs)) if _are_plain_keys(pairs) else None
+    if plain is not None:
+        return Branch(plain, ())
+    children = [part for pair in pairs for part in pair]
     return Branch(tags.DICT, children, tags.DICT_END, label=entry)
+
+
+def _are_plain_keys(pairs: list[tuple[Any, Any]]) -> bool:
+    """Tell whether keys may be compared: never by somebody else's method."""
+    return tags.SCALARS.issuperset(type(key) for key, _value in pairs)
 
 
 def _bytearray(value: bytearray) -> bytes:
@@ -145,9 +154,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def _deque(value: Any) -> Branch:
-    items = [*collections.deque.__iter__(value)]
-    content = Branch(tags.LIST + tags.length(len(items)), items, label=item)
-    return group((value.maxlen, content))
+    return group((value.maxlen, listing([*collections.deque.__iter__(value)])))
 
 
 # Exact types that are always loaded.

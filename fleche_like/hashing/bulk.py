@@ -65,6 +65,16 @@ def scalar(value: Any) -> bytes:
     return plain.scalar(value)
 
 
+def scalars(values: list[Any]) -> list[bytes]:
+    """Return what :func:`scalar` does of each of many values."""
+    if AVAILABLE:
+        try:
+            return [marshal.dumps(value, 2) for value in values]
+        except ValueError:
+            pass  # one of them is too large
+    return [scalar(value) for value in values]
+
+
 def tree(value: Any) -> bytes | None:
     """Return the encoding of a tuple, list or dict, or None if it needs the walker.
 

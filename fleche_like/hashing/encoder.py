@@ -72,7 +72,7 @@ def walk(value: Any, path: str = "value") -> bytes:
 class _Frame:
     """An open branch: what is left of it, and where its output goes."""
 
-    __slots__ = ("branch", "child", "marks", "out", "owner", "rest", "retry")
+    __slots__ = ("branch", "child", "marks", "out", "owner", "rest", "retry", "start")
 
     def __init__(self, branch: Branch, out: list[bytes], owner: Any, retry: int) -> None:
         self.branch = branch
@@ -82,6 +82,7 @@ class _Frame:
         self.retry = retry
         self.marks: list[int] | None = [] if branch.fold is Fold.SORTED else None
         self.out = out
+        self.start = len(out)
 
 
 class _Walk:
@@ -95,6 +96,9 @@ class _Walk:
         self.open: set[int] = set()
         self.opened = 0
         self.window: set[int] = set()
+        # Many instances of one class from a notebook repeat what the class is. By identity, and
+        # held, so that none of them dies and leaves its place to another.
+        self.classes: dict[int, tuple[type, bytes]] = {}
         self.retry = 2
 
     def run(self) -> bytes:
@@ -139,6 +143,8 @@ class _Walk:
             return made
         if kind in tags.CONTAINERS:
             return self._container(frame, kind, child)
+        if id(child) in self.classes:
+            return self.classes[id(child)][1]
         handler = handlers.get(id(kind)) or registry.resolve(kind)
         return handler(child)
 
@@ -158,12 +164,11 @@ class _Walk:
     def _push(self, frame: _Frame, branch: Branch, owner: Any) -> None:
         if type(owner) is not Branch:
             self._enter(owner)
-        out = frame.out
-        if branch.fold is Fold.INLINE:
-            out.append(branch.head)
-        else:
-            out = []
-        self.stack.append(_Frame(branch, out, owner, self.retry))
+        inline = branch.fold is Fold.INLINE
+        opened = _Frame(branch, frame.out if inline else [], owner, self.retry)
+        if inline:
+            opened.out.append(branch.head)
+        self.stack.append(opened)
 
     def _enter(self, owner: Any) -> None:
         if id(owner) in self.open:
@@ -203,6 +208,9 @@ class _Walk:
         if branch.fold is Fold.INLINE:
             if branch.tail:
                 frame.out.append(branch.tail)
+            if isinstance(frame.owner, type):
+                encoding = b"".join(frame.out[frame.start :])
+                self.classes[id(frame.owner)] = frame.owner, encoding
             return
         out = self.stack[-1].out
         if branch.fold is Fold.NODE:

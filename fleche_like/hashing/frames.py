@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fleche_like.hashing import bulk, tags
+from fleche_like.hashing import tags
 from fleche_like.hashing.branch import (
     Branch,
     Handler,
@@ -20,6 +20,7 @@ from fleche_like.hashing.branch import (
     hidden,
     item,
     kind,
+    listing,
     named,
     node,
 )
@@ -85,10 +86,7 @@ def _array(value: Any) -> Any:
 
 def _strings(values: Any) -> Any:
     """An object column as a list of its elements, under a node of its own."""
-    items = values.tolist()
-    encoding = bulk.tree(items)
-    content: Any = items if encoding is None else Branch(encoding, ())
-    return node("pandas.objects", content)
+    return node("pandas.objects", listing(values.tolist()))
 
 
 def _extension(value: Any) -> Branch:
@@ -141,9 +139,7 @@ def _texts(value: Any) -> Any:
     if value.dtype.storage == "pyarrow":
         # Either width of offsets is in use, by the version of pandas.
         return value.__arrow_array__().cast("large_string")
-    items = value.to_numpy(dtype=object, na_value=None).tolist()
-    encoding = bulk.tree(items)
-    return items if encoding is None else Branch(encoding, ())
+    return listing(value.to_numpy(dtype=object, na_value=None).tolist())
 
 
 _EXTENSIONS: tuple[tuple[Any, Any], ...] = (

@@ -60,6 +60,8 @@ def builtin(value: Any) -> Made:
     bound = None if owner is None or isinstance(owner, types.ModuleType) else (owner,)
     module = getattr(value, "__module__", None)
     parts = (module, value.__qualname__, bound)
+    if bound is None:
+        return kind("builtin function", parts)
     return kind("builtin function", group(parts, named("", "", ".__self__")))
 
 

@@ -110,13 +110,19 @@ def enum_handler(cls: type) -> Handler | None:
     head = object_head(cls)
     if issubclass(cls, enum.Flag):
         # Names of combined flags differ between versions of Python; their bits do not.
-        return lambda member: Branch(head, (group(("flag", member._value_)),))
-    labels = named("", "", ".value")
+        return lambda member: _over_parts(head, ("flag", member._value_))
+    return lambda member: _over_parts(head, ("enum", member._name_, _enum_value(member)))
 
-    def handle(member: Any) -> Branch:
-        return Branch(head, (group(("enum", member._name_, _enum_value(member)), labels),))
 
-    return handle
+_ENUM_LABELS = named("", "", ".value")
+
+
+def _over_parts(head: bytes, parts: tuple[Any, ...]) -> Made:
+    if tags.SCALARS.issuperset(map(type, parts)):
+        encoding = bulk.tree(parts)
+        if encoding is not None:
+            return head + encoding
+    return Branch(head, (group(parts, _ENUM_LABELS),))
 
 
 def _enum_value(member: Any) -> Any:

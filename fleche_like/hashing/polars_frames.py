@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from fleche_like.hashing import bulk, tags
-from fleche_like.hashing.branch import Branch, Made, group, kind, named, node
+from fleche_like.hashing import tags
+from fleche_like.hashing.branch import Branch, Made, group, kind, listing, named, node
 from fleche_like.hashing.library import Library, class_name
 
 
@@ -41,9 +41,7 @@ def _content(value: Any) -> Any:
     for is_such, parts in _CONTENTS:
         if is_such(dtype):
             return group((len(value), valid, *parts(value)))
-    items = value.to_list()
-    encoding = bulk.tree(items)
-    return group((len(value), items if encoding is None else Branch(encoding, ())))
+    return group((len(value), listing(value.to_list())))
 
 
 def _numbers(value: Any) -> tuple[Any, ...]:

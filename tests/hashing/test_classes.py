@@ -202,3 +202,26 @@ def test_annotations_that_differ_in_anything_have_different_digests() -> None:
 
 def test_a_union_is_one_value_however_it_is_spelt() -> None:
     assert digest(int | None) == digest(typing.Optional[int]) == digest(typing.Union[int, None])  # noqa: UP007, UP045
+
+
+def test_instances_of_many_short_lived_classes_are_not_mistaken_for_each_other() -> None:
+    """What a class is was remembered for the time of one digest; it must not outlive the class."""
+
+    class Fresh:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def __getstate__(self) -> Any:
+            return type(f"Passing{self.n}", (), {"__module__": "made", "n": self.n})
+
+    def alone(n: int) -> bytes:
+        return encode(type(f"Passing{n}", (), {"__module__": "made", "n": n}))
+
+    encoding = encode([Fresh(n) for n in range(50)])
+    assert all(alone(n) in encoding for n in range(50))
+
+
+def test_many_instances_of_one_local_class_repeat_its_encoding() -> None:
+    cls = made()
+    one = encode(cls())
+    assert encode([cls(), cls(), cls]) == b"[\3\0\0\0" + one + one + encode(cls)
