@@ -48,6 +48,9 @@ if TYPE_CHECKING:
         arg as arg,
     )
     from fleche_like.calls import (
+        count as count,
+    )
+    from fleche_like.calls import (
         meta as meta,
     )
     from fleche_like.calls import (
@@ -197,6 +200,7 @@ _HOMES = {
         "QueryCall",
         "Required",
         "arg",
+        "count",
         "meta",
         "result",
     ),

@@ -60,4 +60,4 @@ def test_the_commands_find_what_the_blocks_stored(command, study, project):
 
 
 def test_commands_were_found():
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
