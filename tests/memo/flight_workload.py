@@ -44,13 +44,13 @@ def crossed(name, folder, deeper=True):
     return name
 
 
-def open_here(folder):
-    fl.set_cache(fl.open_cache(Path(folder) / "cache"))
+def open_here(folder, url=None):
+    fl.set_cache(fl.open_cache(url or Path(folder) / "cache"))
 
 
-def ask_for_all(folder, keys):
+def ask_for_all(folder, keys, url=None):
     """Ask for keys in an order that others have too; return how many bodies ran here."""
-    open_here(folder)
+    open_here(folder, url)
     before = quick.stats().misses
     order = [*keys]
     random.Random(0).shuffle(order)
@@ -60,15 +60,15 @@ def ask_for_all(folder, keys):
     return quick.stats().misses - before
 
 
-def ask_slowly(folder, n, seconds):
-    open_here(folder)
+def ask_slowly(folder, n, seconds, url=None):
+    open_here(folder, url)
     return slow(n, folder, seconds)
 
 
-def ask_crossed(folder, name):
-    open_here(folder)
+def ask_crossed(folder, name, url=None):
+    open_here(folder, url)
     return crossed(name, folder)
 
 
 if __name__ == "__main__":
-    ask_slowly(sys.argv[1], 1, float(sys.argv[2]))
+    ask_slowly(sys.argv[1], 1, float(sys.argv[2]), *sys.argv[3:])
