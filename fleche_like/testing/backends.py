@@ -12,21 +12,15 @@ its reason.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
-import tempfile
 import threading
-import warnings
-from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from fleche_like.backends import (
     ByteBackend,
@@ -40,70 +34,24 @@ from fleche_like.backends import (
 )
 from fleche_like.errors import InvalidKey, KeyNotFound
 from fleche_like.testing.backend_machine import BackendMachine
-
-INVALID_KEYS = (
-    "..",
-    "../x",
-    "a/../b",
-    "a/..",
-    "/etc/passwd",
-    "//host/share",
-    "a\0b",
-    "\0",
-    "a\\b",
-    "..\\x",
-    "C:/x",
-    "c:x",
-    ".~fl-x",
-    "a/.~fl-1/b",
-    "x" * 256,
-    "/".join(["x" * 200] * 5),
-    "\ud800",
-)
-
-ODD_KEYS = (
-    "with space/and more",
-    " leading",
-    "trailing ",
-    "#?%&=+;,@!$'\"()[]{}~^`|<>*",
-    "%2e%2e/%2F",
-    "...",
-    "..x/.hidden/x..",
-    "-rf",
-    "ab:c",
-    "grüße/日本語/🎉",
-    "tab\tand\nnewline",
-    "_%",
-    "x" * 255,
+from fleche_like.testing.places import (
+    INVALID_KEYS,
+    ODD_KEYS,
+    VIEWS,
+    PlaceConformance,
+    all_succeeded,
+    fork,
+    started,
 )
 
 
-#: Memory whose length is not its size, that has rows, or gaps.
-VIEWS = (
-    memoryview(array("d", range(5))),
-    memoryview(bytes(range(12))).cast("B", (3, 4)),
-    memoryview(bytes(range(20)))[::3],
-    memoryview(array("d")),
-)
-
-
-class ByteBackendConformance:
+class ByteBackendConformance(PlaceConformance):
     """What every backend promises: override :meth:`make`; attributes say what the place can do."""
 
-    #: A copy made by pickling speaks to the same bytes, from this process or another.
-    outlives_process: ClassVar[bool] = True
     #: Keys that differ only in case are one, as on some file systems.
     ignores_case: ClassVar[bool] = False
-    #: How many examples the state machine tries; fewer where each step is a request.
-    machine_examples: ClassVar[int] = 40
     #: How many keys a long listing has.
     many_keys: ClassVar[int] = 1500
-    #: Names among ``ODD_KEYS`` that the place itself cannot keep.
-    impossible_names: ClassVar[frozenset[str]] = frozenset()
-
-    def make(self, folder: Path) -> ByteBackend:
-        """Return a new, empty backend; it may keep files in ``folder``."""
-        raise AssertionError(f"{type(self).__name__} must make its backend in {folder}")
 
     @pytest.fixture
     def backend(self, tmp_path: Path) -> Iterator[ByteBackend]:
@@ -370,15 +318,10 @@ class ByteBackendConformance:
     def test_processes_share_one_place(self, backend: ByteBackend) -> None:
         if not self.outlives_process:
             pytest.skip("lives in one process")
-        context = multiprocessing.get_context("spawn")
-        workers = [context.Process(target=_write_some, args=(backend, n)) for n in range(2)]
-        for worker in workers:
-            worker.start()
+        workers = started(_write_some, backend, 2)
         while any(worker.is_alive() for worker in workers):
             assert backend.exists("shared") is False or len(backend.get_bytes("shared")) == 50_000
-        for worker in workers:
-            worker.join()
-            assert worker.exitcode == 0
+        assert all_succeeded(workers)
         own = sorted(f"own/{number}/{turn}" for number in range(2) for turn in range(20))
         assert list(backend.list_prefix("own", recursive=True)) == own
 
@@ -386,7 +329,7 @@ class ByteBackendConformance:
         if not hasattr(os, "fork"):
             pytest.skip("no fork on this platform")
         backend.put_bytes("before", b"parent")
-        child = _fork()
+        child = fork()
         if child == 0:
             _exit_with(lambda: _child_work(backend))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -509,23 +452,7 @@ class ByteBackendConformance:
     # --- all of it, in any order ----------------------------------------------------------------
 
     def test_it_behaves_as_a_dict_whatever_is_done(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            made = iter(range(10**9))
-
-            def machine() -> BackendMachine:
-                place = Path(folder, str(next(made)))
-                place.mkdir()
-                return BackendMachine(self.make(place))
-
-            run_state_machine_as_test(
-                machine,  # type: ignore[arg-type]  # takes whatever makes one
-                settings=settings(
-                    max_examples=self.machine_examples,
-                    stateful_step_count=25,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+        self.run_machine(BackendMachine, steps=25)
 
 
 def _need(backend: ByteBackend, ability: Any) -> Any:
@@ -539,13 +466,6 @@ def _write_some(backend: ByteBackend, number: int) -> None:
         backend.put_bytes(f"own/{number}/{turn}", b"x")
         backend.put_bytes("shared", bytes([number]) * 50_000)
         assert len(set(backend.get_bytes("shared"))) == 1
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Newer Pythons warn that the other threads of a test runner are not in the child.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def _child_work(backend: ByteBackend) -> None:

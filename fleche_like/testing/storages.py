@@ -12,22 +12,25 @@ Needs pytest and Hypothesis.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from fleche_like.backends import AsyncStorage, Buffer, Storage, StorageStat
 from fleche_like.errors import InvalidKey
-from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS, VIEWS
+from fleche_like.testing.places import (
+    INVALID_KEYS,
+    ODD_KEYS,
+    VIEWS,
+    PlaceConformance,
+    all_succeeded,
+    started,
+)
 from fleche_like.testing.storage_machine import StorageMachine
 
 RECORDS = 15
@@ -95,21 +98,12 @@ class Awaited:
         self.close()
 
 
-class StorageConformance:
+class StorageConformance(PlaceConformance):
     """What every storage promises: override :meth:`make`; attributes say what the place can do."""
 
-    #: A copy made by pickling speaks to the same files, from this process or another.
-    outlives_process: ClassVar[bool] = True
     #: Records that several processes append to one file are all kept.
     appends_from_processes: ClassVar[bool] = True
-    #: How many examples the state machine tries; fewer where each step is a request.
-    machine_examples: ClassVar[int] = 30
-    #: Names among ``ODD_KEYS`` that the place itself cannot keep.
-    impossible_names: ClassVar[frozenset[str]] = frozenset()
-
-    def make(self, folder: Path) -> Any:
-        """Return a new, empty storage with both faces; it may keep files in ``folder``."""
-        raise AssertionError(f"{type(self).__name__} must make its storage in {folder}")
+    machine_examples = 30
 
     @pytest.fixture
     def made(self, tmp_path: Path) -> Iterator[Any]:
@@ -290,13 +284,7 @@ class StorageConformance:
     def test_processes_append_to_one_file(self, made: Any) -> None:
         if not (self.outlives_process and self.appends_from_processes):
             pytest.skip("lives in one process, or its appends are read and written back")
-        context = multiprocessing.get_context("spawn")
-        workers = [context.Process(target=_append_some, args=(made, n)) for n in range(3)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-            assert worker.exitcode == 0
+        assert all_succeeded(started(_append_some, made, 3))
         lines = made.read("log").decode().splitlines()
         assert sorted(lines) == sorted(
             _record(n, turn) for n in range(3) for turn in range(RECORDS)
@@ -333,23 +321,7 @@ class StorageConformance:
                 assert copy.read("log") == b"1"
 
     def test_it_behaves_as_a_dict_whatever_is_done(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            counter = iter(range(10**9))
-
-            def machine() -> StorageMachine:
-                place = Path(folder, str(next(counter)))
-                place.mkdir()
-                return StorageMachine(self.make(place))
-
-            run_state_machine_as_test(
-                machine,  # type: ignore[arg-type]  # takes whatever makes one
-                settings=settings(
-                    max_examples=self.machine_examples,
-                    stateful_step_count=20,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+        self.run_machine(StorageMachine, steps=20)
 
 
 def _record(number: int, turn: int) -> str:

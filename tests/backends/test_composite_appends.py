@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,11 @@ class Plain(MemoryBackend):
     """A backend that cannot append."""
 
     append_bytes = None  # type: ignore[assignment]  # as protocols say that a method is not there
+
+    def get_bytes(self, key: str) -> bytes:
+        found = super().get_bytes(key)
+        time.sleep(0.001)  # so that another thread comes in between
+        return found
 
 
 def unable(folder: Path) -> ByteBackend:

@@ -16,7 +16,7 @@ from fleche_like.backends.keys import (
     normalise_prefix,
 )
 from fleche_like.errors import InvalidKey
-from fleche_like.testing.backends import INVALID_KEYS, ODD_KEYS
+from fleche_like.testing.places import INVALID_KEYS, ODD_KEYS
 
 texts = st.lists(
     st.sampled_from(["a", "B", "..", ".", "", "x.y", "C:", "~", "\\", "\0", "é", "a b", "\ud800"]),

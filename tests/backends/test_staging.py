@@ -22,7 +22,7 @@ from fleche_like.backends import FsspecBackend, FsspecStorage
 from fleche_like.backends import stage as stage_module
 from fleche_like.backends.stage import Stage, StagedFile, default_parent
 from fleche_like.errors import BackendUnavailable, FlushFailed, WriteConflict
-from fleche_like.testing.backends import _fork
+from fleche_like.testing.places import fork
 
 
 class Watched(MemoryFileSystem):  # type: ignore[misc]  # published without types
@@ -328,7 +328,7 @@ def test_a_forked_child_begins_with_an_empty_stage_and_leaves_ours(
     storage: FsspecStorage, tmp_path: Path
 ) -> None:
     storage.append("log", b"1")
-    child = _fork()
+    child = fork()
     if child == 0:
         code = 1
         try:
