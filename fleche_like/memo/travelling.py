@@ -5,21 +5,22 @@ that the other process could not find so travels as what it is, by cloudpickle: 
 lambda, or one of ``__main__``, the script or notebook that is run, which workers of Dask, Ray or
 loky do not have. It takes along the module and the code digest that it has here, since over there
 it would be taken for another function: of the worker's module, and with its source out of reach.
-So what is stored over there is a hit here. Where ``__main__`` has the very function over there too,
-as in workers that are forked, or that run the script again, that one is taken.
+So what is stored over there is a hit here. Arguments go with their digests too: an instance of a
+class of the script may be one of another class over there.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from xxhash import xxh3_128_digest
 
@@ -82,17 +83,18 @@ class _Pinned(CodeTracker):
         return self._state
 
     def state_for(self, _values: Iterable[Any]) -> CodeState:
-        waiting = self._waiting()
+        waiting = _waiting_for(self)
         return CodeState(waiting[0].code, waiting[0].manifest) if waiting else self._state
 
     def digests_of(self, arguments: Mapping[str, Any]) -> dict[str, Digest]:
         """Return the digests that came with the call, once; else those of the arguments."""
-        waiting = self._waiting()
+        waiting = _waiting_for(self)
         return dict(waiting.pop().digests) if waiting else digest_arguments(arguments)
 
-    def _waiting(self) -> list[Sealed]:
-        found = _sealed.get()
-        return found[1] if found is not None and found[0] is self else []
+
+def _waiting_for(tracker: CodeTracker) -> list[Sealed]:
+    found = _sealed.get()
+    return found[1] if found is not None and found[0] is tracker else []
 
 
 def seal(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
@@ -118,11 +120,11 @@ def seal(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sea
 @contextlib.contextmanager
 def sealed(function: Any, what: list[Sealed]) -> Iterator[None]:
     """Let the next call of a function, in this context, be known by what was sealed elsewhere."""
-    tracker = function._engine.tracker
-    if not (what and isinstance(tracker, _Pinned)):
+    if not what:
         yield
         return
-    token = _sealed.set((tracker, what))
+    # Only a pinned tracker asks for it; a function that was found by its name is known by itself.
+    token = _sealed.set((function._engine.tracker, what))
     try:
         yield
     finally:
@@ -174,7 +176,7 @@ def reduction(function: Memoized[Any, Any]) -> str | tuple[Any, ...]:
         if packing is function:  # it refers to itself
             return _unpacking, (depth,)
     try:
-        return _arrived, (type(function), *_packed(function))
+        return _arrived, (type(function), os.getpid(), *_packed(function))
     except Exception:
         if _held("__main__", name) is function:
             return name  # forked workers have it, and those that run the script again
@@ -212,10 +214,12 @@ def identity_of(function: Memoized[Any, Any]) -> Identity:
     return Identity(engine.name, engine.module, state.code, state.manifest, state.problem)
 
 
-def _arrived(kind: type[Memoized[Any, Any]], identity: Identity, packed: bytes) -> Any:
-    here = _held("__main__", identity.name)
+def _arrived(
+    kind: type[Memoized[Any, Any]], origin: int, identity: Identity, packed: bytes
+) -> Memoized[Any, Any]:
+    here = _held("__main__", identity.name) if origin == os.getpid() else None
     if type(here) is kind and identity_of(here) == identity:
-        return here
+        return cast("Memoized[Any, Any]", here)
     if _stack.unpacking:
         return _unpacked(kind, identity, packed)
     name = xxh3_128_digest(packed + pickle.dumps(identity))
