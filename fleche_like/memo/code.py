@@ -166,9 +166,13 @@ class Coded(Protocol):
     """A function whose calls are stored under code digests."""
 
     name: str
-    module: str
     version: Version
     tracker: CodeTracker
+
+    @property
+    def module(self) -> str:
+        """The module of the function."""
+        ...
 
     @property
     def cache(self) -> Cache:

@@ -114,11 +114,15 @@ class Explained(Protocol):
     """A memoized function whose calls can be explained."""
 
     name: str
-    module: str
     version: Version
     binder: Binder
     tracker: CodeTracker
     auditor: Auditor | None
+
+    @property
+    def module(self) -> str:
+        """The module of the function."""
+        ...
 
     @property
     def cache(self) -> Cache:

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from xxhash import xxh3_128_digest
 
@@ -219,7 +219,7 @@ def _arrived(
 ) -> Memoized[Any, Any]:
     here = _held("__main__", identity.name) if origin == os.getpid() else None
     if type(here) is kind and identity_of(here) == identity:
-        return cast("Memoized[Any, Any]", here)
+        return here
     if _stack.unpacking:
         return _unpacked(kind, identity, packed)
     name = xxh3_128_digest(packed + pickle.dumps(identity))
