@@ -33,12 +33,15 @@ Path: TypeAlias = tuple[str | int | None, ...]
 #: Containers with more parts, inner containers counted, have no sketch.
 MAX_PARTS: Final = 64
 MAX_DEPTH: Final = 6
+#: Nor have those with longer lists in them: these are data more than settings.
+MAX_ITEMS: Final = 16
 #: Longer texts inside a container are not copied into its sketch.
 MAX_TEXT_LENGTH: Final = 1024
 #: Among so many values nodes are looked for.
 MAX_VISITED: Final = 16_384
 
 _ATOMS: Final = frozenset({bool, type(None)})
+_SCALARS: Final = frozenset({bool, int, float, str, type(None)})
 _MAX_KEY: Final = 2**63
 _IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
 _UNKNOWN: Final = "?"
@@ -178,7 +181,7 @@ class _Sketcher:
             self._check(len(value), depth)
             return self._mapping(value.copy().items(), depth)
         if kind is list or kind is tuple:
-            self._check(len(value), depth)
+            self._check(len(value) if len(value) <= MAX_ITEMS else MAX_VISITED, depth)
             return [self._part(item, depth + 1) for item in value[:]]
         if (names := _field_names(kind)) and not is_node(value):
             self._check(len(names), depth)
@@ -238,8 +241,8 @@ def _nodes_in(value: Any) -> list[Digest]:
         inside = _values_in(one)
         if inside is not None:
             left -= len(inside)
-            if left > 0:
-                pending += [part for part in reversed(inside) if not is_scalar(part)]
+            if left > 0 and not _SCALARS.issuperset(map(type, inside)):
+                pending += [part for part in reversed(inside) if type(part) not in _SCALARS]
         elif is_node(one):
             found[one if type(one) is Digest else value_digest(one)] = None
     return list(found)
