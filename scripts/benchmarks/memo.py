@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from scripts.benchmarks.contest import Entry, Samples, contest
+from scripts.benchmarks.crowd import crowd
 from scripts.benchmarks.peers import CONTENDERS, NO_TIER, Function, memoized
-from scripts.benchmarks.rows import OURS, Row, Settings, Suite, times_faster_than
+from scripts.benchmarks.rows import OURS, Row, Settings, Suite, times_faster_than, within
 from scripts.benchmarks.workload import tiny
 
 
@@ -47,6 +48,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         (times_faster_than("diskcache", 1),),
     )
     yield from _bulk(settings)
+    yield _crowd(settings)
 
 
 def _names(settings: Settings, *left_out: str) -> list[str]:
@@ -110,6 +112,27 @@ def _bulk(settings: Settings) -> Iterator[Row]:
         entries = {name: _ever_new(function) for name, function in functions.items()}
         samples = contest(entries, rounds=calls // turn, number=turn)
         yield Row(f"bulk of {calls:,} distinct calls, {what}, per call", samples)
+
+
+def _crowd(settings: Settings) -> Row:
+    """Eight processes on a fresh folder, each half of them asking for the same keys."""
+    keys = settings.size(400, 20)
+    names = _names(settings, "lru_cache", "fleche", NO_TIER)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    bodies: dict[str, set[int]] = {name: set() for name in names}
+    for _ in range(settings.rounds(5)):
+        for name in names:
+            folder = Path(tempfile.mkdtemp(dir=settings.folder))
+            taken_s, ran = crowd(name, folder, keys)
+            seconds[name].append(taken_s)
+            bodies[name].add(ran)
+    ran = "; ".join(f"{name} {min(counts)}-{max(counts)}" for name, counts in bodies.items())
+    return Row(
+        f"8 processes, {keys} keys, {4 * keys:,} calls",
+        Samples(seconds),
+        (times_faster_than("joblib", 1), within("diskcache", 1.5)),
+        f"a body takes 2 ms; bodies that ran: {ran}",
+    )
 
 
 def _without(samples: Samples, name: str) -> Samples:
