@@ -208,7 +208,7 @@ class _Walk:
         if branch.fold is Fold.INLINE:
             if branch.tail:
                 frame.out.append(branch.tail)
-            if isinstance(frame.owner, type):
+            if issubclass(type(frame.owner), type):  # whatever its __class__ says
                 encoding = b"".join(frame.out[frame.start :])
                 self.classes[id(frame.owner)] = frame.owner, encoding
             return

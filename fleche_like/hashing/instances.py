@@ -219,11 +219,15 @@ def _by_reduction(head: bytes, value: Any, copier: Any) -> Branch:
         _maker(function),
         arguments,
         # An error has an empty dict once somebody has looked at it.
-        None if state == {} and isinstance(value, BaseException) else attributes_of(value, state),
+        None if _is_untouched(value, state) else attributes_of(value, state),
         None if items is None else list(items),
         None if pairs is None else list(pairs),
     )
     return Branch(head, (group(parts),))
+
+
+def _is_untouched(value: Any, state: Any) -> bool:
+    return type(state) is dict and not state and issubclass(type(value), BaseException)
 
 
 def _maker(function: Any) -> Any:
