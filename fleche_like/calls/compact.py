@@ -69,7 +69,7 @@ class _Borrowed:
 
 
 def _writer(default: Callable[[object], Json]) -> Callable[[Json], str]:
-    make: Any = json.encoder.c_make_encoder
+    make = vars(json.encoder).get("c_make_encoder")
     if make is None:  # an interpreter without it
         return json.JSONEncoder(default=default, **OPTIONS).encode
     quoted = json.encoder.encode_basestring
