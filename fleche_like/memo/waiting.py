@@ -12,6 +12,7 @@ B, for A. Longer circles among three and more processes end after :data:`PATIENC
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -131,7 +132,7 @@ class _Wait:
         woken = asyncio.Event()
 
         def wake() -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(woken.set)
 
         if self._wake_by(woken, wake):

@@ -123,9 +123,9 @@ def _crowd(settings: Settings) -> Row:
     for _ in range(settings.rounds(5)):
         for name in names:
             folder = Path(tempfile.mkdtemp(dir=settings.folder))
-            taken_s, ran = crowd(name, folder, keys)
+            taken_s, count = crowd(name, folder, keys)
             seconds[name].append(taken_s)
-            bodies[name].add(ran)
+            bodies[name].add(count)
     ran = "; ".join(f"{name} {min(counts)}-{max(counts)}" for name, counts in bodies.items())
     return Row(
         f"8 processes, {keys} keys, {4 * keys:,} calls",
