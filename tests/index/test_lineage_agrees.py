@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,7 @@ def test_sql_and_python_follow_the_same_ties(storages, stored, several, begin, d
         by_key[sealed.key] = sealed
         if now and storage._late is not None:
             storage._late.derive()
-    starts = [(key, None) for key in list(by_key)[:2]]
+    starts: list[Any] = [(key, None) for key in list(by_key)[:2]]
     starts += [(None, value_digest(value)) for value in begin]
     for (depth, scalars, up, down), (key, value) in itertools.product(several, starts):
         query = LineageQuery(key, value, up, down, depth, scalars)
