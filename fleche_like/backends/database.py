@@ -104,7 +104,8 @@ class DatabaseBackend:
         self.put_bytes(key, b"".join(map(as_bytes, parts)))
 
     def append_bytes(self, key: str, data: Buffer) -> None:
-        self.database.write(self._append, (normalise_name(key), as_bytes(data), time.time()))
+        row = (normalise_name(key), as_bytes(data), time.time())
+        self.database.write(self._append, row, repeatable=False)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
         now = time.time()

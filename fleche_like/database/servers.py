@@ -89,6 +89,7 @@ class ServerDriver:
         fairy.detach()
         try:
             dialect.set_isolation_level(connection, "AUTOCOMMIT")
+            self.system.adapt(connection)
             self._set(connection)
         except BaseException as error:
             self.close(connection)

@@ -26,6 +26,9 @@ class System(Protocol):
         meanwhile, and locks no gaps.
         """
 
+    def adapt(self, connection: Connection) -> None:
+        """Teach a new connection the types that we give and its driver does not know."""
+
     def lock_settings(self) -> Sequence[str]:
         """Return statements for a session that holds advisory locks."""
 
@@ -49,6 +52,9 @@ class Unknown:
 
     def settings(self, timeout_s: float) -> Sequence[str]:  # noqa: ARG002
         return ()
+
+    def adapt(self, connection: Connection) -> None:
+        pass
 
     def lock_settings(self) -> Sequence[str]:
         return ()
@@ -138,6 +144,10 @@ class MariaDB(Unknown):
         assigned = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
         return ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", f"SET {assigned}")
 
+    def adapt(self, connection: Connection) -> None:
+        if _is_pymysql(connection):
+            connection.encoders[memoryview] = lambda view, _: f"_binary X'{view.hex()}'"
+
     def lock_settings(self) -> Sequence[str]:
         # Holding a lock is no reason to be thrown out for being idle, however long a body runs.
         return (f"SET SESSION wait_timeout = {A_YEAR_S}",)
@@ -149,7 +159,7 @@ class MariaDB(Unknown):
         return _number(error) in {1290, 1792}
 
     def stream(self, connection: Connection, text: str, params: Parameters) -> Cursor:
-        if type(connection).__module__.partition(".")[0] != "pymysql":
+        if not _is_pymysql(connection):
             return super().stream(connection, text, params)
         from pymysql.cursors import SSCursor
 
@@ -175,6 +185,10 @@ SYSTEMS: Final[dict[str, System]] = {
     "mariadb": MariaDB(),
 }
 UNKNOWN: Final[System] = Unknown()
+
+
+def _is_pymysql(connection: Connection) -> bool:
+    return type(connection).__module__.partition(".")[0] == "pymysql"
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import pickle
+import threading
 from typing import Any
 
 import pytest
@@ -147,6 +148,26 @@ class CallStorageSuite(abc.ABC):
         with pytest.raises(KeyError):
             storage.shrink(call_of(1).key)
 
+    def test_many_keys_are_shrunk_as_each_alone(self, storage: Any) -> None:
+        keys = [storage.save(call_of(number)) for number in range(60)]
+        first, second = _twins()
+        keys += [storage.save(first), storage.save(second)]
+        alone = tuple(storage.shrink(key) for key in keys)
+        assert storage.shrink(*keys) == alone
+        assert storage.shrink(*keys[::-1]) == alone[::-1]
+        assert storage.shrink(*keys, *keys) == alone * 2
+        for missing in (call_of(-1).key, "0" * 32, "f" * 32):
+            with pytest.raises(KeyError):
+                storage.shrink(*keys[:5], missing)
+
+    def test_short_digests_of_neighbours_at_the_edges(self, storage: Any) -> None:
+        keys = sorted(storage.save(call_of(number)) for number in range(30))
+        for key in (keys[0], keys[-1]):
+            assert storage.expand(storage.shrink(key)) == key
+            assert storage.expand(key[:-1]) == key
+            other = key[:-1] + ("0" if key[-1] != "0" else "1")
+            assert not storage.contains(other)
+
     def test_templates_find_what_matches(self, storage: Any) -> None:
         for number in range(20):
             storage.save(call_of(number, even=number % 2 == 0))
@@ -171,6 +192,34 @@ class CallStorageSuite(abc.ABC):
         for call in storage.query(QueryCall(name="train")):
             storage.evict(call.key)
         assert list(storage.list()) == []
+
+    def test_threads_lose_nothing_and_see_whole_calls(self, storage: Any) -> None:
+        failures: list[BaseException] = []
+
+        def work(worker: int) -> None:
+            try:
+                for number in range(12):
+                    own = call_of(f"{worker}.{number}")
+                    storage.save(own)
+                    storage.save(call_of("common", writer=worker, step=number))
+                    assert storage.load(own.key) == own
+                    assert storage.expand(own.key[:12]) == own.key
+                    found = list(storage.query(QueryCall(arguments={"n": f"{worker}.{number}"})))
+                    assert [call.key for call in found] == [own.key]
+                    if number % 5 == 4:
+                        storage.evict(call_of("common").key)
+            except BaseException as error:  # noqa: BLE001  shown below
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for failure in failures:
+            raise failure
+        keys = {call_of(f"{worker}.{number}").key for worker in range(4) for number in range(12)}
+        assert keys <= set(storage.list()) <= keys | {call_of("common").key}
 
     def test_transform_moves_calls_to_their_new_keys(self, storage: Any) -> None:
         for number in range(5):

@@ -18,7 +18,9 @@ from fleche_like.testing.storages import StorageConformance
 from tests.servers import (
     azure_container,
     azure_options,
+    mariadb_url,
     needs_azure,
+    needs_mariadb,
     needs_postgresql,
     needs_s3,
     postgresql_url,
@@ -67,6 +69,14 @@ class TestPostgresql(ByteBackendConformance):
 
     def make(self, folder: Path) -> ByteBackend:
         return DatabaseBackend(postgresql_url())
+
+
+@needs_mariadb
+class TestMariaDB(ByteBackendConformance):
+    machine_examples = 8
+
+    def make(self, folder: Path) -> ByteBackend:
+        return DatabaseBackend(mariadb_url())
 
 
 @needs_s3

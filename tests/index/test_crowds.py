@@ -169,7 +169,7 @@ def test_two_who_lock_each_other_out_both_succeed(server_url):
     barrier, failures, tries = threading.Barrier(2), [], []
 
     def work(first, second):
-        met = []
+        met: list[int] = []
 
         def both():
             tries.append(1)

@@ -241,7 +241,9 @@ def test_several_processes_that_upgrade_at_once_do_it_once(dialect, url, start):
     ]
     outputs = [child.communicate(timeout=120) for child in children]
     assert [child.returncode for child in children] == [0] * 3, outputs
-    steps = [line for output, _ in outputs for line in output.splitlines() if "-> 0004" in line]
+    steps = [
+        line for output, _ in outputs for line in output.splitlines() if f"-> {REVISION}" in line
+    ]
     assert len(steps) == 1
     assert check(url) == []
 
