@@ -76,8 +76,8 @@ class Where:
         on_rows: what is asked of the rows in :attr:`joined`.
         is_by_rows: whether these two say it all.
         watermark: up to which call the index says all; ``None`` where it always does.
-        drivers: selects of the ids that one condition by itself leaves, each along an index, by
-            the place of its field.
+        drivers: selects of the ids that what is asked of one field leaves, each along an index, by
+            the place of that field.
 
     Args:
         ids: of names.
@@ -94,7 +94,7 @@ class Where:
         self._is_any = is_any
         self.conditions: list[Condition] = []
         self.must: list[Condition] = []
-        self.drivers: list[tuple[Place | None, Any]] = []
+        self.drivers: dict[Place | None, Any] = {}
         self.joined: dict[Place, Columns] = {}
         self.within: dict[Place, str] = {}
         self.exact = True
@@ -128,7 +128,7 @@ class Where:
             function = _unsearched(calls.c.function, self._lead)
             self.add(exactly(function.in_(found)), is_other=False)
             driver = sa.select(calls.c.id).where(calls.c.function.in_(found), is_derived())
-            self.drivers.append((None, driver))
+            self.drivers[None] = driver
         if template.result is not None:
             self.add(exactly(has_digest(calls.c.result, template.result)))
         for name, pattern in (template.arguments or {}).items():
@@ -237,8 +237,8 @@ class Where:
             self.on_rows[kind, name] = [columns.name == number]
         bounds = condition(columns)
         self.on_rows[kind, name].append(bounds.may)
-        driver = sa.select(columns.call).where(columns.name == number, bounds.may)
-        self.drivers.append(((kind, name), driver))
+        # All that is asked of one field together: each end of a narrow range leaves many calls.
+        self.drivers[kind, name] = sa.select(columns.call).where(*self.on_rows[kind, name])
         self.add(bounds, is_other=False)
 
     def _check_row(self, columns: Columns, number: int, condition: Any) -> None:

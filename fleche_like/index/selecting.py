@@ -86,7 +86,8 @@ class Selector:
     def count(self, selection: Selection, loader: Loader) -> int:
         """Return how many calls are selected."""
         if _is_everything(selection):
-            statement = sa.select(sa.func.count(calls.c.id))
+            # SQLite counts rows without looking at them, if nothing is said of them.
+            statement = sa.select(sa.func.count()).select_from(calls)
             return _counted(self._number(statement), selection)
         selection = replace(selection, order=())
         late, where = self._asked(selection)
@@ -194,7 +195,7 @@ class Selector:
 
     def _are_many(self, where: Where) -> bool:
         """Whether each condition by itself leaves so many calls that looking them up costs more."""
-        drivers = (driver.limit(MOST_LOOKED_UP + 1).subquery() for _, driver in where.drivers)
+        drivers = (driver.limit(MOST_LOOKED_UP + 1).subquery() for driver in where.drivers.values())
         counts = (self._number(sa.select(sa.func.count()).select_from(one)) for one in drivers)
         return all(count > MOST_LOOKED_UP for count in counts)
 
@@ -252,7 +253,7 @@ class Selector:
     def _first(self, selection: Selection, where: Where, stop: int) -> Iterator[DigestedCall]:
         """Yield the first calls in an order, along indexes; ``stop`` of them or all."""
         lead = next((place_of(by.field) for by in selection.order if self._is_used(by)), None)
-        for own, driver in where.drivers:
+        for own, driver in where.drivers.items():
             numbers = None if own == lead else self._few(driver)
             if numbers is not None:
                 statement = self._statement([*where.conditions, calls.c.id.in_(numbers)])
