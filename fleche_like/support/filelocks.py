@@ -163,6 +163,11 @@ class FileLocks:
         if file is not None:
             file.release(key)
 
+    def held(self) -> frozenset[str]:
+        """Return the keys that this process holds, through any instance on this file."""
+        file = self._file
+        return frozenset() if file is None else frozenset(file.held)
+
     def close(self) -> None:
         """Close the file, which releases every lock unless another instance has it open too."""
         with self._guard:

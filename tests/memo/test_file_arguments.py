@@ -216,6 +216,16 @@ def test_annotated_parameters_take_paths(cache, data):
     assert len(runs) == 3
 
 
+def test_a_plain_path_is_looked_at_on_every_call(cache, data):
+    @fl.memoize(code="none")
+    def f(path: Annotated[str, fl.File]) -> str:
+        return Path(path).read_text()
+
+    for text in "one", "two", "three":
+        data.write_text(text)
+        assert [f(str(data)) for _ in range(4)] == [text] * 4
+
+
 def test_annotations_that_are_objects_count_too():
     def f(file):
         return length_of(file)

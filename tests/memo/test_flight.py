@@ -10,6 +10,7 @@ import pytest
 
 import fleche_like as fl
 from fleche_like.memo import flight, waiting
+from fleche_like.support.filelocks import FileLocks
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -199,6 +200,27 @@ def test_two_caches_on_one_folder_are_one(tmp_path):
         bound = [fl.memoize(cache=cache, code="none")(slow) for cache in (one, two)]
         assert together(4, lambda n: bound[n % 2](1)) == [1] * 4
     assert runs == [1]
+
+
+def test_two_caches_on_one_folder_that_wait_for_each_other(tmp_path):
+    """As two processes would: by pairs, of which nothing is left."""
+    both = threading.Barrier(2)
+    with fl.open_cache(tmp_path / "c") as one, fl.open_cache(tmp_path / "c") as two:
+
+        @fl.memoize(code="none", ignore="deeper")
+        def f(name, deeper=True):
+            if deeper:
+                both.wait(10)
+                f({"a": "b", "b": "a"}[name], False)
+            return name
+
+        def ask(n):
+            with fl.use_cache((one, two)[n]):
+                return f("ab"[n])
+
+        assert together(2, ask) == ["a", "b"]
+        assert isinstance(one.leases, FileLocks)
+        assert not one.leases.held()
 
 
 def test_a_folder_that_cannot_hold_leases_costs_only_them(tmp_path):

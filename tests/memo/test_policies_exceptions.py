@@ -157,6 +157,20 @@ def test_a_function_that_does_not_want_them_computes_anew(either_cache):
     assert wants(1) == "computed"
 
 
+def test_an_exception_that_takes_a_results_place_is_not_taken_for_one(either_cache):
+    """Not even where the key is remembered, and the function does not want exceptions."""
+    wants, _ = raising(lambda run: ValueError(run), exceptions=ValueError)
+
+    @fl.memoize(code="none")
+    def does_not(x):
+        return "computed"
+
+    does_not._engine.name = wants._engine.name
+    assert [does_not(1) for _ in range(4)] == ["computed"] * 4
+    caught(wants.rerun, 1)
+    assert does_not(1) == "computed"
+
+
 def test_a_result_replaces_an_exception_that_is_too_old(cache, clock):
     outcomes = iter([ValueError("early"), "late"])
 

@@ -131,6 +131,23 @@ def test_a_forked_child_holds_nothing_and_releases_nothing(locks, path):
     assert taken_elsewhere(path, KEY) == [True]
 
 
+def test_a_forked_child_gets_what_its_parent_gives_up(locks):
+    context = multiprocessing.get_context("fork")
+    given_up, answers = context.Event(), context.SimpleQueue()
+    assert locks.try_acquire(KEY)
+
+    def in_child():
+        given_up.wait(30)
+        answers.put(locks.try_acquire(KEY))
+
+    child = context.Process(target=in_child)
+    child.start()
+    locks.release(KEY)
+    given_up.set()
+    child.join(30)
+    assert answers.get() is True
+
+
 def test_the_file_stays_empty_and_has_the_rights_of_its_folder(locks, path):
     path.parent.chmod(0o770)
     for number in range(1000):
