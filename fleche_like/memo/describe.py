@@ -36,6 +36,7 @@ LARGE_BYTES: Final = 16 * 1024
 
 _CODE: Final = "fleche_like.code"
 _FIXED: Final = (tuple, frozenset)
+_COPYING: Final = ("__reduce_ex__", "__reduce__", "__getstate__")
 _STEADY: Final = (
     re.Pattern, pathlib.PurePath, dt.datetime, dt.timezone, types.GenericAlias, enum.Enum,
 )  # fmt: skip
@@ -199,9 +200,7 @@ def _is_plain_instance(value: Any) -> bool:
     """Whether an instance is what its attributes are: its class does not say otherwise."""
     cls = type(value)
     return (
-        cls.__reduce_ex__ is object.__reduce_ex__
-        and cls.__reduce__ is object.__reduce__
-        and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
+        all(getattr(cls, name, None) is getattr(object, name, None) for name in _COPYING)
         and not issubclass(cls, BaseException)
         and not any("__slots__" in vars(base) for base in cls.__mro__[:-1])
         and not is_node(value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import importlib.metadata
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -65,10 +65,10 @@ def version_of(name: str) -> str | None:
     >>> version_of("no-such-package-here") is None
     True
     """
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
+    from importlib import metadata  # which takes longer to import than the rest of this floor
+
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(name)
     try:
         version = getattr(importlib.import_module(name), "__version__", None)
     except ImportError:

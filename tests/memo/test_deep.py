@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from typing import Any
 
 import pytest
 
@@ -256,7 +257,7 @@ def test_wrapping_keeps_functions_apart(memory_cache):
 
 
 def test_a_subclass_has_calls_of_its_own_that_queries_find(memory_cache):
-    class_made = {"__name__": "made"}
+    class_made: dict[str, Any] = {"__name__": "made"}
     exec(SUBCLASS, class_made)
     base, sub, go = class_made["B"](), class_made["S"](), class_made["B"].go
     assert (base.go(1), sub.go(1)) == (2, 11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def f(cfg, steps=100, *, seed=0):
     return helper(steps) * FACTOR + cfg["optimizer"]["lr"]
 """
 LIB = "def helper(x):\n    # doubled\n    return x * 2\n"
-CFG = {"optimizer": {"lr": 0.1, "name": "adam"}, "n": 3}
+CFG: dict[str, Any] = {"optimizer": {"lr": 0.1, "name": "adam"}, "n": 3}
 
 
 @pytest.fixture
@@ -235,7 +236,12 @@ def test_only_a_bounded_number_of_calls_is_looked_at(cache, monkeypatch):
         f(a, a % 3)
     seen = []
     measure = nearest._distance
-    monkeypatch.setattr(nearest, "_distance", lambda *args: seen.append(1) or measure(*args))
+
+    def counted(call, wanted):
+        seen.append(call.key)
+        return measure(call, wanted)
+
+    monkeypatch.setattr(nearest, "_distance", counted)
     assert said(f.explain(59, 1)) == ["b: 2 -> 1"]
     assert len(seen) <= 5 * nearest._OF_EACH
 
