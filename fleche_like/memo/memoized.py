@@ -20,6 +20,7 @@ from typing import (
     Final,
     Generic,
     Literal,
+    Never,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -172,6 +173,19 @@ class CallTools(Generic[P, R]):
         """
         return BoundCall(self, args, kwargs, self._carried())
 
+    # What is not annotated returns Any, which fits the first of these.
+    @overload
+    def map(
+        self: Calls[..., Never],
+        items: Iterable[Any],
+        /,
+        *,
+        star: bool = False,
+        executor: Executor | None = None,
+        progress: bool = False,
+        chunk: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Any: ...
     @overload
     def map(  # type: ignore[overload-overlap]  # checkers take the first that fits
         self: Calls[Concatenate[T, ...], Coroutine[Any, Any, V]],

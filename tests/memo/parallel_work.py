@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import fleche_like as fl
 
@@ -21,6 +22,10 @@ def where(x: int) -> int:
 @fl.memoize
 async def cube(x: int) -> int:
     return x**3
+
+
+#: A coroutine function is run to its end by an executor: its result is no coroutine.
+run_cube: Any = cube
 
 
 @fl.memoize

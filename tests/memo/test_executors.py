@@ -110,7 +110,7 @@ def use(pool: Any) -> None:
     assert wrapped.submit(work.Model(3).predict, x=2).result(60) == 6
     assert list(wrapped.map(work.Model(3).predict, [2, 4])) == [6, 12]
     assert work.Model(3).predict.contains(4)
-    assert wrapped.submit(work.cube, 3).result(60) == 27
+    assert wrapped.submit(work.run_cube, 3).result(60) == 27
     assert wrapped.submit(work.url_in_use).result(60) == fl.current_cache().url
     hits = fl.wrap_executor(Refusing())
     assert hits.submit(work.square, x=3).result() == [9]

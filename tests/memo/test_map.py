@@ -126,7 +126,7 @@ def test_a_tuple_is_one_argument_unless_starred():
 
 
 def test_a_failure_is_raised_when_all_the_others_are_stored():
-    handed_out = []
+    handed_out: list[int] = []
     with pytest.raises(ValueError, match="1 is odd") as raised:
         handed_out.extend(fails_on_odd.map(range(6)))
     assert handed_out == [0]
@@ -311,7 +311,7 @@ def test_leaving_an_asynchronous_batch_cancels_its_tasks():
         return x
 
     async def main():
-        answers = f.map([0, 20, 30])
+        answers: Any = f.map([0, 20, 30])
         assert await anext(answers) == 0
         await answers.aclose()
 

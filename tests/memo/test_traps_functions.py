@@ -301,7 +301,7 @@ def test_a_function_that_gets_other_code_in_place():
 def test_a_helper_rebound_between_two_calls(monkeypatch):
     module = types.ModuleType("trap_module")
     exec("def helper(x): return x + 1\ndef f(x): return helper(x)", module.__dict__)
-    f = fl.memoize(module.f)  # type: ignore[attr-defined]
+    f = fl.memoize(module.f)
     assert f(1) == 2
     exec("def helper(x): return x + 10", module.__dict__)
     assert f(1) == 11

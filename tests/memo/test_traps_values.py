@@ -15,7 +15,7 @@ import subprocess
 import sys
 import types
 import zoneinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,12 @@ class OtherInt(int):
     pass
 
 
+class Pair(NamedTuple):
+    x: int
+
+
 PARIS = zoneinfo.ZoneInfo("Europe/Paris")
+TWICE = dt.datetime(2024, 10, 27, 2, 30, tzinfo=PARIS)
 
 EQUAL_BUT_DIFFERENT = [
     (1, True),
@@ -68,7 +73,7 @@ EQUAL_BUT_DIFFERENT = [
     ("a", np.str_("a")),
     ((1, 2), [1, 2]),
     ({1: 2}, collections.OrderedDict({1: 2})),
-    ({1: 2}, collections.defaultdict(list, {1: 2})),
+    ({1: 2}, collections.defaultdict(int, {1: 2})),
     ({1: 2}, types.MappingProxyType({1: 2})),
     ({1}, frozenset({1})),
     (b"a", bytearray(b"a")),
@@ -79,10 +84,10 @@ EQUAL_BUT_DIFFERENT = [
     (decimal.Decimal("1.0"), decimal.Decimal("1.00")),
     ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
     (range(0), range(1, 1)),
-    (dt.datetime(2024, 10, 27, 2, 30, tzinfo=PARIS), dt.datetime(2024, 10, 27, 2, 30, 0, 0, PARIS, fold=1)),
+    (TWICE, TWICE.replace(fold=1)),
     (dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 1, 1, 1, tzinfo=PARIS)),
     (collections.Counter(a=1), {"a": 1}),
-    (collections.namedtuple("P", "x")(1), (1,)),
+    (Pair(1), (1,)),
     (collections.deque([1]), collections.deque([1], maxlen=3)),
     (pathlib.PurePosixPath("a"), pathlib.PureWindowsPath("a")),
     (array.array("i", [1]), array.array("l", [1])),
@@ -105,7 +110,7 @@ def test_equal_looking_values_of_different_kinds(one, other):
         (np.array([1, 2], ">i4"), np.array([1, 2], "<i4")),
         (np.zeros(0), np.zeros((0, 3))),
         (np.array(["a"]), np.array(["a"], dtype=object)),
-        (np.ma.array([1, 2], mask=[0, 1]), np.array([1, 2])),
+        (np.ma.array([1, 2], mask=[False, True]), np.array([1, 2])),
         (np.array([np.datetime64("2024", "D")]), np.array([np.datetime64("2024", "s")])),
         (pd.Series([1, 2], name="a"), pd.Series([1, 2], name="b")),
         (pd.Series([1, 2]), pd.Series([1, 2], index=[1, 0])),
@@ -245,7 +250,8 @@ def test_none_and_falsy_results_are_hits(either_cache):
         runs.append(x)
         return x
 
-    for value in (None, 0, 0.0, False, "", b"", (), [], {}, set()):
+    falsy: list[Any] = [None, 0, 0.0, False, "", b"", (), [], {}, set()]
+    for value in falsy:
         assert nothing(value) == value
         assert nothing(value) == value
     assert len(runs) == 10

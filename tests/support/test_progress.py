@@ -23,17 +23,19 @@ def double(x):
 
 
 def test_a_terminal_sees_the_bar(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert list(double.map(range(4), progress=True)) == [0, 2, 4, 6]
-    assert "double: 100%" in sys.stderr.getvalue()
-    assert "4/4" in sys.stderr.getvalue()
+    assert "double: 100%" in terminal.getvalue()
+    assert "4/4" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(("stream", "wanted"), [(io.StringIO, True), (Terminal, False)])
 def test_nothing_is_printed_otherwise(monkeypatch, capsys, stream, wanted):
-    monkeypatch.setattr(sys, "stderr", stream())
+    standard_error = stream()
+    monkeypatch.setattr(sys, "stderr", standard_error)
     assert list(double.map(range(4), progress=wanted)) == [0, 2, 4, 6]
-    assert sys.stderr.getvalue() == ""
+    assert standard_error.getvalue() == ""
     assert capsys.readouterr().out == ""
 
 
@@ -47,11 +49,12 @@ def test_a_notebook_sees_it(monkeypatch):
     ipython = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert not is_watched()
-    monkeypatch.setitem(sys.modules, "IPython", ipython)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     assert is_watched()
 
 
 def test_a_bar_may_not_know_its_end(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert list(double.map((x for x in range(3)), progress=True)) == [0, 2, 4]
-    assert "3it" in sys.stderr.getvalue()
+    assert "3it" in terminal.getvalue()

@@ -35,6 +35,11 @@ def many(*values: int, **named: str) -> int:
     return len(values) + len(named)
 
 
+@fl.memoize
+def untyped(value: Any) -> Any:
+    return value
+
+
 class Model:
     @fl.memoize
     def predict(self, value: int) -> str:
@@ -104,6 +109,9 @@ def batches(pool: concurrent.futures.Executor) -> None:
     assert_type(Model().fetch.map([1]), AsyncIterator[bytes])
     assert_type(half.map([(1, "x"), {"value": 1}], star=True), Iterator[float])
     assert_type(later.map([(1,)], star=True), AsyncIterator[bytes])
+
+    assert_type(untyped.map([1]), Any)
+    assert_type(list(untyped.map([1])), list[Any])
 
     half.map(["x"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     half.map([1], chunk="x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
