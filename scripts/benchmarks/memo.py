@@ -47,6 +47,12 @@ def rows(settings: Settings) -> Iterator[Row]:
         _misses(settings),
         (times_faster_than("diskcache", 1),),
     )
+    yield Row(
+        "map over stored calls in a fresh process, per call",
+        _batch_hits(settings),
+        (times_faster_than("diskcache", 5),),
+        "10,000 calls at once; the others in a loop",
+    )
     yield from _bulk(settings)
     yield _crowd(settings)
 
@@ -83,21 +89,29 @@ def _ever_new(function: Function, start: int = 0) -> Entry:
 
 def _first_hits(settings: Settings) -> Samples:
     """Fill every contender's folder, then hit each key once in several fresh processes."""
-    keys = settings.size(300, 4)
+    return _fresh(settings, "first_hits", settings.size(300, 4), settings.rounds(5))
+
+
+def _batch_hits(settings: Settings) -> Samples:
+    """Fill every contender's folder, then answer one batch in several fresh processes."""
+    return _fresh(settings, "batch_hits", settings.size(10_000, 20), settings.rounds(4))
+
+
+def _fresh(settings: Settings, module: str, keys: int, rounds: int) -> Samples:
     names = _names(settings, "lru_cache", NO_TIER)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for child in range(settings.rounds(5)):
+    for child in range(rounds):
         folder = Path(tempfile.mkdtemp(dir=settings.folder))
         turned = names[child % len(names) :] + names[: child % len(names)]
         for _filled_then_hit in range(2):
-            answer = _child(folder, keys, turned)
+            answer = _child(module, folder, keys, turned)
         for name, times in answer.items():
             seconds[name] += times
     return Samples(seconds)
 
 
-def _child(folder: Path, keys: int, names: Sequence[str]) -> dict[str, list[float]]:
-    command = [sys.executable, "-m", "scripts.benchmarks.first_hits", str(folder), str(keys)]
+def _child(module: str, folder: Path, keys: int, names: Sequence[str]) -> dict[str, list[float]]:
+    command = [sys.executable, "-m", f"scripts.benchmarks.{module}", str(folder), str(keys)]
     done = subprocess.run([*command, *names], check=True, capture_output=True, text=True)
     answer: dict[str, list[float]] = json.loads(done.stdout)
     return answer
