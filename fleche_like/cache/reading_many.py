@@ -56,10 +56,13 @@ class _Together:
         for text, digest, data in self._hits.find_many(keys):
             key = Digest(text)
             try:
-                results[key] = opened(key, digest, data)
+                result = opened(key, digest, data)
             except CodecError as problem:
                 _leave_out(key, problem)
-        return _present(results)
+                continue
+            if result is not MISSING:
+                results[key] = result
+        return results
 
 
 class _Apart:

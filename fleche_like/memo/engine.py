@@ -275,7 +275,7 @@ class Engine:
             self.give_up(problem)
             return MISSING
 
-    def find_many(self, keys: Sequence[Digest], cache: Cache) -> Mapping[Digest, Any]:
+    def find_many(self, keys: Sequence[Digest], cache: Cache) -> dict[Digest, Any]:
         """Return :meth:`find` for those of many keys that answer calls.
 
         In one statement, where cache and policies let a stored result answer as it is.
@@ -288,6 +288,8 @@ class Engine:
         except Exception as problem:  # noqa: BLE001  whatever it is, it costs the caching alone
             self.give_up(problem)
             return {}
+        if Raised not in map(type, results.values()):
+            return results
         return {key: result for key, result in results.items() if type(result) is not Raised}
 
     @property

@@ -77,6 +77,6 @@ class Finder:
         """Return the results of those of many keys that are stored; some may be ``Raised``."""
         if self._cache is None or not keys:
             return {}
-        found = dict(self._engine.find_many(keys, self._cache))
+        found = self._engine.find_many(keys, self._cache)
         self._engine.stats.hits += len(found)
         return found
