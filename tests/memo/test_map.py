@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import itertools
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -70,6 +71,20 @@ def test_equal_calls_run_once_and_share_nothing(executor, chunk):
     assert [answer["sum"] for answer in answers] == [1, 7, 1, 7, 7]
     assert runs == [(1, 0), (7, 0)]
     assert len({id(answer) for answer in answers}) == 5
+
+
+def test_equal_calls_do_not_take_two_workers():
+    runs = []
+
+    @fl.memoize(code="none", single_flight=False)
+    def f(x):
+        runs.append(x)
+        time.sleep(0.2)
+        return [x]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert list(f.map([7, 7, 7], executor=pool, chunk=2)) == [[7]] * 3
+    assert runs == [7]
 
 
 def test_a_call_that_fails_twice_runs_once():
