@@ -407,7 +407,7 @@ class SqlCallStorage(CallStorage):
         row = self.database.read_one(self._generation)
         return 0 if row is None else int(row[0])
 
-    def codes(self, name: str, module: str | None, version: Version) -> list[Digest]:
+    def codes(self, name: str, module: str | None, version: Version) -> Sequence[Digest]:
         """Return the code digests under which calls of a function were ever stored."""
         return self._manifests.codes(name, module, version)
 

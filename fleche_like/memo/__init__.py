@@ -38,8 +38,8 @@ from fleche_like.memo.audit import Audit
 from fleche_like.memo.binding import BoundCall
 from fleche_like.memo.decorator import memoize
 from fleche_like.memo.differences import Difference
-from fleche_like.memo.explain import Explanation
 from fleche_like.memo.executors import MemoExecutor, wrap_executor
+from fleche_like.memo.explain import Explanation
 from fleche_like.memo.files import File
 from fleche_like.memo.memoized import BoundMemoized, Memoized
 from fleche_like.memo.metadata import MetadataSource, RuntimeMetadata, Tags, only, use_metadata
@@ -49,12 +49,12 @@ from fleche_like.memo.surroundings import EnvironmentMetadata, GitMetadata
 from fleche_like.memo.types_only import register_by_type
 
 __all__ = [
-    "BoundCall",
     "Audit",
+    "BoundCall",
     "BoundMemoized",
     "Difference",
-    "Explanation",
     "EnvironmentMetadata",
+    "Explanation",
     "File",
     "GitMetadata",
     "MemoExecutor",

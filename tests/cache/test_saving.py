@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -78,8 +79,9 @@ def _path(digest):
 
 def test_nothing_is_stored_if_the_call_cannot_be(tmp_path, monkeypatch):
     with fl.open_cache(tmp_path) as cache:
+        calls: Any = cache.calls
         prepared = cache.prepare(Call("f", {"x": 1}))
-        monkeypatch.setattr(cache.calls._writer._ids, "function", _fail)
+        monkeypatch.setattr(calls._writer._ids, "function", _fail)
         with pytest.raises(OSError, match="disk"):
             cache.commit(prepared, {"small": 1})
         monkeypatch.undo()
@@ -108,8 +110,9 @@ class Counting(SqlCallStorage):
 @pytest.mark.parametrize("kind", [Locked, Counting])
 def test_what_a_subclass_adds_to_saving_is_not_passed_by(tmp_path, kind):
     with fl.open_cache(tmp_path) as opened:
-        calls = kind(opened.calls.database)
-        cache = Cache(BackendValueStorage(opened.values.backend), calls)
+        storages: Any = opened.values, opened.calls
+        calls = kind(storages[1].database)
+        cache = Cache(BackendValueStorage(storages[0].backend), calls)
         assert cache._save_straight is None
         key = cache.save(Call("f", {"x": 1}, result=2))
         assert cache.lookup(key) == 2

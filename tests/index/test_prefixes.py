@@ -18,7 +18,7 @@ def test_the_statement_for_beginnings_is_planned_once(tmp_path):
     for number in range(20):
         storage.save(Call("train", {"n": number}, result=number).digested())
     prepared = storage._keys._beginning
-    with sqlite3.connect(storage.database.path) as connection:
+    with sqlite3.connect(tmp_path / "index.db") as connection:
         for key in storage.list():
             prefix = key[:9]
             given = (prefix, prefix, successor(prefix))
