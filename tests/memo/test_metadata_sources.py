@@ -76,7 +76,18 @@ def recorded(**options):
         (only(RuntimeMetadata(), Tags("a")), {"runtime", "tags"}),
         ([], {"runtime"}),
     ],
-    ids=str,
+    ids=[
+        "none",
+        "true",
+        "false",
+        "mapping",
+        "source",
+        "several",
+        "only nothing",
+        "only one",
+        "only several",
+        "empty",
+    ],
 )
 def test_choices(cache, option, names):
     assert recorded(metadata=option).keys() == names
@@ -85,7 +96,7 @@ def test_choices(cache, option, names):
 @pytest.mark.parametrize(
     "option",
     [3, "name", [3], only("x")],  # type: ignore[arg-type]
-    ids=str,
+    ids=["number", "text", "list", "only"],
 )
 def test_what_is_no_source_is_refused_when_it_is_decorated(option):
     with pytest.raises(TypeError):
