@@ -107,7 +107,7 @@ class Measured:
         seconds = dict(contest(entries, rounds=self.settings.rounds(rounds)).seconds)
         largest = contender(self.exponents[-1])
         samples = Samples({OURS: seconds[largest], **seconds})
-        return Row(f"{name}, {largest}", samples, bounds)
+        return Row(f"{name}, of {largest}", samples, bounds)
 
     # --- fleche --------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Measured:
         exponent = self.nearest(FLECHE_HAS)
         asked = self.asked[exponent]
         theirs = Theirs(self.databases.fleche(asked.count), asked.count)
-        of = contender(exponent)
+        size = contender(exponent)
         for name, question, entry, factor in (
             ("expand one key", Asked.expand, theirs.expand, 50),
             ("shrink one key", Asked.shrink, theirs.shrink, 1000),
@@ -126,7 +126,7 @@ class Measured:
         ):
             entries: dict[str, Entry] = {OURS: partial(question, asked), FLECHE: entry}
             samples = contest(entries, rounds=self.settings.rounds(9), patience_s=20)
-            yield Row(f"{name}, {of}", samples, (times_faster_than(FLECHE, factor),))
+            yield Row(f"{name}, of {size}", samples, (times_faster_than(FLECHE, factor),))
 
     # --- the flat table ------------------------------------------------------------------------
 
@@ -151,4 +151,4 @@ class Measured:
         self, name: str, exponent: int, entries: Mapping[str, Entry], factor: float
     ) -> Row:
         samples = contest(entries, rounds=self.settings.rounds(9), patience_s=20)
-        return Row(f"{name}, {contender(exponent)}", samples, (within(FLAT, factor),))
+        return Row(f"{name}, of {contender(exponent)}", samples, (within(FLAT, factor),))

@@ -29,9 +29,9 @@ def contender(exponent: int) -> str:
     """Return what a database of so many calls is called in a row.
 
     >>> contender(4)
-    'of 10⁴'
+    '10⁴'
     """
-    return f"of 10{str(exponent).translate(_DIGITS)}"
+    return f"10{str(exponent).translate(_DIGITS)}"
 
 
 class Line(NamedTuple):
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 def lines(rows: Sequence[Row]) -> list[Line]:
     """Return the lines of those rows that were measured on databases of several sizes."""
-    found = (Line(row.name, [*_points(row)]) for row in rows)
+    found = (Line(row.name.rpartition(", of ")[0] or row.name, [*_points(row)]) for row in rows)
     return [line for line in found if len(line.points) > 1]
 
 
@@ -99,8 +99,7 @@ def _grid(scale: Scale) -> Iterator[str]:
     for exponent in scale.exponents:
         x = scale.x(exponent)
         yield f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#eeeeee"/>'
-        label = contender(exponent).removeprefix("of ")
-        yield _text(x, HEIGHT - BOTTOM + 18, label, "middle", "#444444")
+        yield _text(x, HEIGHT - BOTTOM + 18, contender(exponent), "middle", "#444444")
     yield _text((left + right) / 2, HEIGHT - 8, "calls in the index", "middle", "#444444")
 
 

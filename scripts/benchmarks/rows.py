@@ -50,7 +50,7 @@ def under(seconds: float, contender: str = OURS) -> Bound:
 
     def judge(samples: Samples) -> Must:
         taken = samples.median_s(contender)
-        where = "" if contender == OURS else f" {contender}"
+        where = "" if contender == OURS else f" at {contender}"
         return Must(f"< {seconds * 1e3:g} ms{where}", f"{taken * 1e3:.3g} ms", taken < seconds)
 
     return judge
