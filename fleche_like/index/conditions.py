@@ -19,6 +19,7 @@ from fleche_like.calls import (
     Prefix,
     QueryCall,
     Scalar,
+    scalar_view,
 )
 from fleche_like.hashing import Digest
 from fleche_like.index.identifiers import Identifiers
@@ -39,7 +40,7 @@ from fleche_like.index.scalars import (
     is_untyped,
 )
 from fleche_like.index.spelling import ESCAPE, OF_PARTS, Name, spell, spell_optional, spell_version
-from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, OTHER, after, typed
+from fleche_like.index.typed import AWARE, FLOAT, NAIVE, NEAR, OTHER, UNTYPED, after, typed
 from fleche_like.support.sentinel import MISSING
 
 MOST_CONSTANTS: Final = 400
@@ -132,7 +133,7 @@ class Where:
         if template.result is not None:
             self.add(exactly(has_digest(calls.c.result, template.result)))
         for name, pattern in (template.arguments or {}).items():
-            self._join("arg", name, _argument(pattern))
+            self._join("arg", name, _argument((given.arguments or {})[name], pattern))
         for name, leaf in (template.metadata or {}).items():
             self._add_leaf(name, leaf)
 
@@ -348,10 +349,31 @@ def _by_digest(columns: Columns, column: Any, constant: Constant) -> Condition:
     return sa.and_(found, is_derived()) if columns is calls.c else found
 
 
-def _argument(pattern: Digest | None) -> Any:
+def _argument(value: Any, pattern: Digest | None) -> Any:
     return lambda columns: exactly(
-        sa.true() if pattern is None else has_digest(columns.value, pattern)
+        sa.true() if pattern is None else _matching(columns, value, pattern)
     )
+
+
+def _matching(columns: Columns, value: Any, pattern: Digest) -> Condition:
+    """Return where an argument's digest begins with ``pattern``, which is that of ``value``.
+
+    Digests are indexed where there is no number and no text: an index of all would take a tenth of
+    the whole. A scalar that is given is searched by value; for a digest, all of that name that
+    have a number or a text are looked at.
+    """
+    found = has_digest(columns.value, pattern)
+    scalar = MISSING if isinstance(value, Digest) else scalar_view(value)
+    _, num, text = UNTYPED if scalar is MISSING else typed(scalar)
+    places = [sa.and_(columns.num.is_(None), columns.text.is_(None))]
+    if isinstance(value, Digest):
+        places += [columns.num.isnot(None), columns.text.isnot(None)]
+    if num is not None:
+        places.append(columns.num == num)
+    if text is not None:
+        places.append(columns.text == text)
+    # No shorter form: each branch has an index of its own.
+    return sa.or_(*(sa.and_(found, place) for place in places))
 
 
 def _identical(columns: Columns, wanted: Scalar) -> Bounds:

@@ -140,7 +140,7 @@ arguments = sa.Table(
     sa.Index(None, "name", "text", "call", **_where("text IS NOT NULL")),
     # Each row is in one of the two above and this one: what they are, class by class.
     sa.Index(None, "name", "kind", "call", **_where("num IS NULL AND text IS NULL")),
-    sa.Index(None, "value", "name", "call"),
+    sa.Index(None, "value", "name", "call", **_where("num IS NULL AND text IS NULL")),
     sa.Index("ix_arguments_near", "name", "kind", **_where("kind IN (2, 3, 22, 32, 42)")),
     sqlite_with_rowid=False,
 )

@@ -1,11 +1,11 @@
-"""Indexes for what is inside containers, for orders class by class, and for digests of scalars.
+"""Indexes for what is inside containers, and for orders class by class.
 
 Revision ID: 0004
 Revises: 0003
 Create Date: 2026-11-21
 
 Each row that carries a value is now in exactly one of three indexes: by number, by text, or by
-kind. A digest finds an argument whatever the argument is.
+kind.
 
 Imports nothing of the package and freezes its types. On MariaDB every step can be done again.
 """
@@ -23,23 +23,15 @@ branch_labels = None
 depends_on = None
 
 UNTYPED = "num IS NULL AND text IS NULL"
-PARTIAL = {"sqlite", "postgresql"}
 
 
 def upgrade() -> None:
     index("ix_calls_kind", "calls", ["kind"], f"{UNTYPED} AND kind >= 0")
     for table in ("arguments", "metadata"):
         index(f"ix_{table}_name_kind_call", table, ["name", "kind", "call"], UNTYPED)
-    # Elsewhere the index on values is complete already.
-    if op.get_context().dialect.name in PARTIAL:
-        op.drop_index("ix_arguments_value_name_call", table_name="arguments")
-        op.create_index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"])
 
 
 def downgrade() -> None:
-    if op.get_context().dialect.name in PARTIAL:
-        op.drop_index("ix_arguments_value_name_call", table_name="arguments")
-        index("ix_arguments_value_name_call", "arguments", ["value", "name", "call"], UNTYPED)
     for table in ("metadata", "arguments"):
         op.drop_index(f"ix_{table}_name_kind_call", table_name=table, **unless("if_exists"))
     op.drop_index("ix_calls_kind", table_name="calls", **unless("if_exists"))
