@@ -11,6 +11,7 @@ from typing import Final
 
 from fleche_like.cache import Cache
 from fleche_like.config.opening import open_cache
+from fleche_like.errors import ReadOnlyError
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +48,18 @@ def _user_data_folder() -> Path:
 
 
 def open_default_cache() -> Cache:
-    """Open the default cache, making it with a note to git and to backup programs if need be."""
+    """Open the default cache, making it with a note to git and to backup programs if need be.
+
+    One that cannot be written to is opened read-only.
+    """
     folder = default_folder()
-    cache = open_cache(folder)
-    _write_once(folder / ".gitignore", "*\n")
-    _write_once(folder / "CACHEDIR.TAG", _CACHEDIR_TAG)
+    try:
+        cache = open_cache(folder)
+    except ReadOnlyError:
+        cache = open_cache(folder, read_only=True)
+    else:
+        _write_once(folder / ".gitignore", "*\n")
+        _write_once(folder / "CACHEDIR.TAG", _CACHEDIR_TAG)
     logger.info("no cache was set; using %s", folder)
     return cache
 

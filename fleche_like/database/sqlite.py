@@ -83,7 +83,7 @@ class SqliteDriver:
             _create_private(self.path)
         try:
             return self._configured(self._opened(self._uri("ro" if self.read_only else "rw")))
-        except DatabaseError:
+        except (DatabaseError, ReadOnlyError):
             if not self._can_be_immutable():
                 raise
             return self._configured(self._opened(self._uri("ro&immutable=1")))

@@ -111,7 +111,7 @@ class _Walk:
         except Refusal as refusal:
             raise self._error(refusal.reason) from refusal.__cause__
         except Exception as error:
-            cause = f"its state cannot be read ({type(error).__name__})"
+            cause = f"has a state that cannot be read ({type(error).__name__})"
             raise self._error(f"{cause}; {_REMEDY}") from error
         return b"".join(self.out)
 

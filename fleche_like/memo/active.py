@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 
 from fleche_like.cache import Cache
 from fleche_like.config import open_default_cache
+from fleche_like.errors import NotCachedWarning
+from fleche_like.memo.warning import warn
 
 _in_context: ContextVar[Cache | None] = ContextVar("fleche_like_cache", default=None)
 _opening = threading.Lock()
@@ -25,20 +28,26 @@ def set_cache(cache: Cache | None) -> None:
 
     Args:
         cache: the cache; ``None`` goes back to the default one.
+
+    Raises:
+        TypeError: this is no cache, but perhaps the folder of one.
     """
-    _Process.cache = cache
+    _Process.cache = checked_cache(cache)
 
 
 @contextlib.contextmanager
 def use_cache(cache: Cache) -> Iterator[Cache]:
     """Use ``cache`` inside the ``with`` block: in this thread or task only.
 
+    Raises:
+        TypeError: this is no cache, but perhaps the folder of one.
+
     >>> import fleche_like as fl
     >>> with fl.use_cache(fl.open_cache("memory://")) as cache:
     ...     fl.current_cache() is cache
     True
     """
-    token = _in_context.set(cache)
+    token = _in_context.set(checked_cache(cache))
     try:
         yield cache
     finally:
@@ -63,8 +72,21 @@ def cache_in_use() -> Cache | None:
     return _in_context.get() or _Process.cache
 
 
+def checked_cache(cache: Cache | None) -> Cache | None:
+    """Return a cache as it is.
+
+    Raises:
+        TypeError: this is a folder or URL, most likely; a typo in one should make no new cache.
+    """
+    if isinstance(cache, str | os.PathLike):
+        raise TypeError(f"cache={cache!r} is not an open cache; open_cache({cache!r}) opens one")
+    return cache
+
+
 def _opened() -> Cache:
     with _opening:
         if _Process.cache is None:
-            _Process.cache = open_default_cache()
+            _Process.cache = cache = open_default_cache()
+            if cache.read_only:
+                warn(f"{cache!r} cannot be written to: nothing is stored", NotCachedWarning)
         return _Process.cache

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar, get_args, overload
 from fleche_like.cache import ArgumentsKept, Cache
 from fleche_like.calls import Version
 from fleche_like.errors import UncachableFunction
+from fleche_like.memo.active import checked_cache
 from fleche_like.memo.audit import AuditOption
 from fleche_like.memo.audited import AuditedAsyncMemoized, AuditedMemoized
 from fleche_like.memo.code import CodeMode
@@ -107,6 +108,7 @@ def memoize(
             coroutine function with ``isolate``, since all tasks share one working directory.
         ConfigError: ``ignore`` or ``require`` names what is no parameter, or an option makes no
             sense.
+        TypeError: ``cache`` is not an open cache, but perhaps the folder of one.
 
     >>> import fleche_like as fl
     >>> @fl.memoize(cache=fl.open_cache("memory://"))
@@ -120,7 +122,7 @@ def memoize(
     if code not in get_args(CodeMode):
         raise ValueError(f"code={code!r} is none of {get_args(CodeMode)}")
     options: dict[str, Any] = {
-        "cache": cache,
+        "cache": checked_cache(cache),
         "version": version,
         "ignore": ignore,
         "require": require,

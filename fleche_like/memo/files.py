@@ -92,7 +92,11 @@ class File(os.PathLike[str]):
         return self.path
 
     def __digest__(self) -> str:
-        seen = _read(self.path)
+        try:
+            seen = _read(self.path)
+        except OSError as error:
+            reason = f"{self.path} cannot be read: {error.strerror or error}"
+            raise Indigestible(reason, path=self.path, kind="File") from error
         _notes.take(seen)
         return seen.content
 

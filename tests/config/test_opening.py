@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -180,3 +181,60 @@ def test_a_folder_without_permission_costs_the_caching(tmp_path):
         folder = tmp_path / "locked" / "cache"
     with pytest.raises(OSError, match="cache"):
         fl.open_cache(folder)
+
+
+ASKING = """
+import fleche_like as fl
+
+@fl.memoize
+def twice(x):
+    return 2 * x
+
+assert [twice(x) for x in NUMBERS] == [2 * x for x in NUMBERS]
+print(twice.stats().hits, twice.query().count())
+"""
+
+
+def powerless(command, folder):
+    """Run a command as one who may not write where the rights say so, root included."""
+    drop = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may write anywhere, and there is no setpriv to give that up")
+        drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
+    return subprocess.run([*drop, *command], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_default_cache_that_cannot_be_written_to_answers_what_it_holds(tmp_path):
+    script, cache = tmp_path / "asking.py", tmp_path / ".fleche-like"
+    (tmp_path / "pyproject.toml").touch()
+    script.write_text(ASKING.replace("NUMBERS", "(1, 2)"))
+    first = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert first.stdout == "0 2\n", first.stderr
+    script.write_text(ASKING.replace("NUMBERS", "(1, 2, 3, 4)"))
+    cache.chmod(0o500)
+    for file in cache.iterdir():
+        file.chmod(0o400)
+    try:
+        found = powerless([sys.executable, script], tmp_path)
+        listed = powerless([sys.executable, "-m", "fleche_like", "ls"], tmp_path)
+        assert found.stdout == "2 2\n", found.stderr
+        assert found.stderr.count("cannot be written to") == 1
+        assert listed.stdout.count("twice") == 2, listed.stderr
+    finally:
+        cache.chmod(0o700)
+
+
+@pytest.mark.parametrize("folder", ["results", Path("results")])
+def test_a_folder_in_the_place_of_a_cache_is_refused_at_once(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    for use in (fl.set_cache, lambda each: fl.use_cache(each).__enter__(), _bound_to):
+        with pytest.raises(TypeError, match="open_cache"):
+            use(folder)
+    assert not Path("results").exists()
+
+
+def _bound_to(cache):
+    @fl.memoize(cache=cache)
+    def unused():
+        pass

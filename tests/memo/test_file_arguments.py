@@ -173,7 +173,7 @@ def test_a_missing_file_is_the_bodys_problem(cache, tmp_path):
     with pytest.raises(FileNotFoundError), pytest.warns(fl.NotCachedWarning):
         f(missing)
     assert len(runs) == 1
-    with pytest.raises(Indigestible, match="FileNotFoundError"):
+    with pytest.raises(Indigestible, match="missing cannot be read"):
         f.key(missing)
 
 
