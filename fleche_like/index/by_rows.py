@@ -39,7 +39,9 @@ def counting_rows(where: Where) -> Any:
     """Return the statement that counts the calls of rows, where nothing else is asked."""
     (first, columns), *_ = where.joined.items()
     conditions = _conditions(where, columns, but=first)
-    return sa.select(sa.func.count(columns.call)).where(*where.on_rows[first], *conditions)
+    # Not of a column: that would be looked at in every row, for twice the time.
+    statement = sa.select(sa.func.count()).select_from(columns.call.table)
+    return statement.where(*where.on_rows[first], *conditions)
 
 
 def _conditions(where: Where, columns: Columns, but: Place) -> Iterator[Condition]:
@@ -134,7 +136,7 @@ class RowSums:
             return
         number = columns.num.isnot(None)
         text = columns.text.isnot(None)
-        neither = sa.and_(columns.num.is_(None), columns.text.is_(None))
+        neither = self._neither(columns)
         first, none = self._first(columns), sa.null()
         # No column that the index of a class does not have: else each row is looked up.
         for own, terms, shown in (
@@ -143,6 +145,14 @@ class RowSums:
             (neither, [untyped_kind(columns), other_digest(first)], group_columns(first)),
         ):
             yield self._of_class(first, [*conditions, own], terms, shown), self._read
+
+    def _neither(self, columns: Columns) -> Condition:
+        """Return where a row has neither number nor text; false at once if none has."""
+        table, number = self._rows_of(self._grouping.by[0])
+        other = table.alias().c
+        untyped = (other.num.is_(None), other.text.is_(None))
+        any_at_all = sa.exists(sa.select(other.call).where(other.name == number, *untyped))
+        return sa.and_(any_at_all, columns.num.is_(None), columns.text.is_(None))
 
     def _least_kind(self, columns: Columns) -> Any:
         """Return the least kind of a group of numbers, which tells integers from floats."""
@@ -184,8 +194,7 @@ class RowSums:
             for part in measures_of(one, self._grouping.measures_of(place), 0.0)
         ]
         rest = [part for one in others for part in group_terms(one)]
-        count = sa.func.count(first.columns.call)
-        statement = sa.select(*_labelled([count, *shown, *figures]))
+        statement = sa.select(*_labelled([sa.func.count(), *shown, *figures]))
         return joins.joined(statement).where(*conditions).group_by(*terms, *rest)
 
     def _read(self, rows: Sequence[Any]) -> Groups:
