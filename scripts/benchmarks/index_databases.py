@@ -14,7 +14,7 @@ from fleche_like.index import SqlCallStorage
 from scripts.benchmarks import index_flat, index_fleche, synthetic
 from scripts.benchmarks.progress import reported
 
-GENERATION: Final = 1
+GENERATION: Final = 2
 """Grows when the synthetic calls change: then nothing that was generated is used any more."""
 
 

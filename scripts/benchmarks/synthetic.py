@@ -58,15 +58,15 @@ def made(number: int, count: int) -> Made:
     """Return what the call with a number has, among ``count`` calls."""
     chance = _scrambled(number)
     group = number * 7919 % groups(count)
-    walltime = (chance >> 11) / 2**53
+    walltime_ns = (chance >> 11) % 10**9
     return Made(
         name=_FUNCTIONS[group % 10],
         alpha=number * 7_368_787 % MOST_CALLS / 1e7,
         steps=steps(group),
         solver=SOLVERS[chance & 3],
         started=_FIRST + timedelta(microseconds=number * 1_000_003),
-        walltime=walltime,
-        cputime=walltime * 0.875,
+        walltime=walltime_ns / 1e9,
+        cputime=walltime_ns * 7 // 8 / 1e9,
         result=small_dict(chance % DICTS) if number % 4 == 0 else ((chance >> 3) % 10**9) / 1e9,
     )
 
