@@ -106,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     _add_cache(parser, default=None)
     parser.add_argument("verb", metavar="VERB", choices=VERBS, help=argparse.SUPPRESS)
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # or Python 3.11 names it beside a VERB that is missing
     return parser
 
 

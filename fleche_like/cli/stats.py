@@ -48,10 +48,11 @@ def run(args: argparse.Namespace) -> int:
     with open_existing(args.cache) as cache:
         figures = _figures(cache)
         functions = count_functions(cache.query())
-    if args.json:
-        print_json(figures | {"functions": [_as_json(*item) for item in functions.items()]})
-        return Exit.OK
     calls = sum(function.calls for function in functions.values())
+    if args.json:
+        listed = [_as_json(*item) for item in functions.items()]
+        print_json(figures | {"calls": calls, "functions": listed})
+        return Exit.OK
     print_pairs(_summary(figures, functions, calls))
     if functions:
         print()

@@ -111,6 +111,10 @@ def test_the_version_is_told(run):
 # --- wrong usage ---
 
 
+def test_a_missing_verb_is_all_that_is_missed(run):
+    assert run().err.endswith("required: VERB\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

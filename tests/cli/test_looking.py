@@ -337,6 +337,7 @@ def test_stats_as_json(look, folder):
         {"name": "simulate", "module": "lab", "calls": 10, "seconds": 67.5},
         {"name": "Model.fit", "module": "lab", "calls": 1, "seconds": None},
     ]
+    assert shown["calls"] == 11
     assert shown["size_bytes"] > 10_000
     assert shown["cache"] == str(folder / "results")
 
