@@ -136,7 +136,7 @@ class RowSums:
             return
         number = columns.num.isnot(None)
         text = columns.text.isnot(None)
-        neither = self._neither(columns)
+        neither = sa.and_(columns.num.is_(None), columns.text.is_(None))
         first, none = self._first(columns), sa.null()
         # No column that the index of a class does not have: else each row is looked up.
         for own, terms, shown in (
@@ -144,15 +144,15 @@ class RowSums:
             (text, [columns.text], [none, columns.text, none, none, none]),
             (neither, [untyped_kind(columns), other_digest(first)], group_columns(first)),
         ):
-            yield self._of_class(first, [*conditions, own], terms, shown), self._read
+            # Mostly no row is of that class, and SQLite would look for one in every call.
+            if own is not neither or self._has_untyped():
+                yield self._of_class(first, [*conditions, own], terms, shown), self._read
 
-    def _neither(self, columns: Columns) -> Condition:
-        """Return where a row has neither number nor text; false at once if none has."""
+    def _has_untyped(self) -> bool:
+        """Return whether any row of the first field has neither number nor text."""
         table, number = self._rows_of(self._grouping.by[0])
-        other = table.alias().c
-        untyped = (other.num.is_(None), other.text.is_(None))
-        any_at_all = sa.exists(sa.select(other.call).where(other.name == number, *untyped))
-        return sa.and_(any_at_all, columns.num.is_(None), columns.text.is_(None))
+        untyped = (table.c.num.is_(None), table.c.text.is_(None))
+        return self._where.is_any(sa.select(table.c.call).where(table.c.name == number, *untyped))
 
     def _least_kind(self, columns: Columns) -> Any:
         """Return the least kind of a group of numbers, which tells integers from floats."""

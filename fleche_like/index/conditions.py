@@ -92,7 +92,7 @@ class Where:
     ) -> None:
         self._ids = ids
         self._lead = lead
-        self._is_any = is_any
+        self.is_any = is_any
         self.conditions: list[Condition] = []
         self.must: list[Condition] = []
         self.drivers: dict[Place | None, Any] = {}
@@ -197,7 +197,7 @@ class Where:
         place = place_of(field)
         if place not in self._unknown:
             found, statements = self._where_unknown(field)
-            if any(map(self._is_any, statements)):
+            if any(map(self.is_any, statements)):
                 self._unknown[place] = found
             else:
                 # Of those that come from now on nothing is claimed.
