@@ -151,7 +151,7 @@ def check(url: str | Path | Database) -> list[Any]:
     from alembic.migration import MigrationContext
 
     options = {"version_table": VERSION_TABLE, "compare_type": True}
-    with _opened(url) as database, _looking(database) as connection:
+    with _opened(url, read_only=True) as database, _looking(database) as connection:
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, target_metadata()))  # type: ignore[arg-type]
 
@@ -194,10 +194,12 @@ def _looking(database: Database) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _opened(url: str | Path | Database) -> contextlib.AbstractContextManager[Database]:
+def _opened(
+    url: str | Path | Database, *, read_only: bool = False
+) -> contextlib.AbstractContextManager[Database]:
     if isinstance(url, Database):
         return contextlib.nullcontext(url)
-    return contextlib.closing(Database(url))
+    return contextlib.closing(Database(url, read_only=read_only))
 
 
 def _upgrade(database: Database, target: str) -> None:

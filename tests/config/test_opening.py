@@ -218,6 +218,8 @@ def test_a_default_cache_that_cannot_be_written_to_answers_what_it_holds(tmp_pat
     try:
         found = powerless([sys.executable, script], tmp_path)
         listed = powerless([sys.executable, "-m", "fleche_like", "ls"], tmp_path)
+        checked = powerless([sys.executable, "-m", "fleche_like", "db", "check"], tmp_path)
+        assert checked.returncode == 0, checked.stderr
         assert found.stdout == "2 2\n", found.stderr
         assert found.stderr.count("cannot be written to") == 1
         assert listed.stdout.count("twice") == 2, listed.stderr
