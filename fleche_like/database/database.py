@@ -20,7 +20,7 @@ from sqlalchemy.sql import ClauseElement
 from fleche_like.database import forks, prepare
 from fleche_like.database.driver import Connection, Driver
 from fleche_like.database.pool import Pool
-from fleche_like.database.prepare import Parameters, Prepared, Row
+from fleche_like.database.prepare import Parameters, Prepared, Row, arranged
 from fleche_like.database.retries import retrying
 from fleche_like.database.servers import ServerDriver
 from fleche_like.database.sqlite import Durability, SqliteDriver, borrowed
@@ -255,7 +255,7 @@ class Database:
 
     def read(self, prepared: Prepared, params: Parameters = ()) -> list[Row]:
         """Return all rows; sees this thread's uncommitted writes."""
-        text, params = _arranged(prepared, params)
+        text, params = arranged(prepared, params)
         unit = self._units.get(get_ident())
         if unit is not None and unit.connection is not None:
             return self._run_in(unit, self._driver.all, text, params)
@@ -268,7 +268,7 @@ class Database:
         file on a network file system, or in memory), inside a transaction that has written, and
         when very many streams are open, the rows are read at once.
         """
-        text, params = _arranged(prepared, params)
+        text, params = arranged(prepared, params)
         if self._held() is not None or not self._driver.snapshots:
             return iter(self.read(Prepared(text), params))
         connection = self._pool.acquire_for_stream()
@@ -317,7 +317,7 @@ class Database:
             OSError: (ENOSPC) the disk is full; nothing was written.
             DatabaseError: anything else; nothing was written.
         """
-        text, params = _arranged(prepared, params)
+        text, params = arranged(prepared, params)
         unit = self._units.get(get_ident())
         if unit is not None:
             return self._run_in(unit, self._driver.all, text, params)
@@ -333,7 +333,7 @@ class Database:
         Returns:
             The id of the row; ``None`` if none was inserted.
         """
-        text, params = _arranged(prepared, params)
+        text, params = arranged(prepared, params)
         unit = self._units.get(get_ident())
         if unit is None:
             with self.transaction():
@@ -590,11 +590,6 @@ class _Block:
             unit.rolled_back(*before)  # nothing was written: the others may go on
         elif unit.doom is None:
             unit.doom = error
-
-
-def _arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
-    text, arrange = prepared
-    return text, params if arrange is None else arrange(params)
 
 
 def _rebuilt(url: str, options: dict[str, Any]) -> Database:

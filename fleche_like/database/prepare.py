@@ -49,6 +49,12 @@ def bound(statement: ClauseElement, dialect: Dialect) -> tuple[Prepared, Row]:
     return Prepared(compiled.string), tuple(values[name] for name in _places(compiled))
 
 
+def arranged(prepared: Prepared, params: Parameters) -> tuple[str, Parameters]:
+    """Return the text of a statement, and parameters in the order of its placeholders."""
+    text, arrange = prepared
+    return text, params if arrange is None else arrange(params)
+
+
 def _compiled(statement: ClauseElement, dialect: Dialect) -> SQLCompiler:
     # Lists of `IN` become plain placeholders at once: there is no later step that expands them.
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
