@@ -45,9 +45,10 @@ def _search(code: types.CodeType) -> ast.AST | None:
     lines = linecache.getlines(code.co_filename)
     if not lines:
         return None
-    for statement in _statements("".join(lines)):
+    text = "".join(lines)
+    for statement in _statements(text):
         if _first_line(statement) <= code.co_firstlineno <= (statement.end_lineno or 0):
-            found = _verified(statement, code)
+            found = _verified(statement, code, _imported(text))
             if found is not None:
                 return found
     return None
@@ -61,14 +62,31 @@ def _statements(text: str) -> list[ast.stmt]:
         return []
 
 
-def _verified(statement: ast.stmt, code: types.CodeType) -> ast.AST | None:
+@functools.lru_cache(maxsize=64)
+def _imported(text: str) -> tuple[str, ...]:
+    """Return the names that a module binds by importing, at its top level."""
+    waiting: list[ast.AST] = [*_statements(text)]
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.update((each.asname or each.name).partition(".")[0] for each in node.names)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
+            waiting.extend(ast.iter_child_nodes(node))
+    return tuple(sorted(found - {"*"}))
+
+
+def _verified(
+    statement: ast.stmt, code: types.CodeType, imported: tuple[str, ...]
+) -> ast.AST | None:
     """Return the definition of ``code`` within a statement, if the statement compiles to it."""
     nodes = [n for n in ast.walk(statement) if _may_define(n, code)]
     if len(nodes) > 1:
         nodes = [n for n in nodes if _spans(n, code)]
     if len(nodes) != 1:
         return None
-    if any(_same(code, other) for other in _compiled(statement, code.co_flags & _FUTURE_FLAGS)):
+    flags = code.co_flags & _FUTURE_FLAGS
+    if any(_same(code, other) for other in _compiled(statement, flags, imported)):
         return nodes[0]
     return None
 
@@ -93,8 +111,13 @@ def _spans(node: Any, code: types.CodeType) -> bool:
     return place in set(code.co_positions())
 
 
-def _compiled(statement: ast.stmt, flags: int) -> Iterator[types.CodeType]:
-    module = ast.Module(body=[statement], type_ignores=[])
+def _compiled(
+    statement: ast.stmt, flags: int, imported: tuple[str, ...]
+) -> Iterator[types.CodeType]:
+    # Calls of attributes of what the module imports at its top are compiled in a way of their own.
+    imports = [ast.Import([ast.alias(name)]) for name in imported]
+    top = [ast.fix_missing_locations(each) for each in imports]
+    module = ast.Module(body=[*top, statement], type_ignores=[])
     try:
         yield from _nested(compile(module, "<source>", "exec", flags=flags, dont_inherit=True))
     except (SyntaxError, ValueError, RecursionError):

@@ -28,8 +28,7 @@ DESCRIPTORS: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
-# Asking an exception for its dict makes one, and so changes how it is reduced and digested.
-_ENTERED_NOWHERE: Final = (type, types.ModuleType, BaseException)
+_ENTERED_NOWHERE: Final = (type, types.ModuleType)
 _HELD: Final = ("fget", "fset", "fdel", "__func__", "func", "dispatcher", "args", "keywords")
 
 
@@ -92,16 +91,43 @@ def cell_values(function: types.FunctionType) -> Iterator[Any]:
 def items_of(value: Any) -> Iterable[Any]:
     """Return what sits directly inside a value; nothing for scalars, arrays, classes, modules."""
     kind = type(value)
+    if issubclass(kind, BaseException):
+        # Asking an exception for its dict makes one, and so changes how it is digested.
+        return _of_interest(BaseException.args.__get__(value))  # type: ignore[attr-defined]
     if kind in SCALARS or issubclass(kind, _ENTERED_NOWHERE):
         return ()
-    if kind in SEQUENCES:
-        return _of_interest(value)
-    if kind in MAPPINGS:
-        return [*_of_interest(value), *_of_interest(value.values())]
     held = held_by(value)
-    if held or is_immutable(value) or is_node(value):
+    if held or is_immutable(value):
         return held
-    return _of_interest(attributes_of(value).values())
+    if is_node(value):
+        return _of_interest(_objects_of(value))
+    inside = [*_contained(value)]
+    if kind not in SEQUENCES and kind not in MAPPINGS:
+        inside += _of_interest(attributes_of(value).values())
+    return inside
+
+
+def _contained(value: Any) -> Iterable[Any]:
+    """Return the items of a container; of a subclass too, past what its own methods say."""
+    base: Any
+    for base in SEQUENCES:
+        if issubclass(type(value), base):
+            return _of_interest(base.__iter__(value))
+    if issubclass(type(value), dict):
+        return [*_of_interest(dict.__iter__(value)), *_of_interest(dict.values(value))]
+    if type(value) is types.MappingProxyType:
+        return [*_of_interest(value), *_of_interest(value.values())]
+    return ()
+
+
+def _objects_of(node: Any) -> Iterable[Any]:
+    """Return the Python objects in an array, a series or the columns of a frame."""
+    if isinstance(getattr(node, "__array_interface__", None), dict):
+        return node.ravel().tolist() if node.dtype.hasobject else ()
+    if not any(base.__module__.startswith("pandas.") for base in type(node).__mro__):
+        return ()
+    columns = [node] if node.ndim == 1 else [node.iloc[:, at] for at in range(node.shape[1])]
+    return [item for each in columns if each.dtype == "object" for item in each.tolist()]
 
 
 def held_by(value: Any) -> list[Any]:
@@ -129,12 +155,13 @@ def _of_interest(items: Iterable[Any]) -> list[Any]:
 
 
 _MOST_OF_ONE_TYPE: Final = 50
+_ALL_OF: Final = {*SEQUENCES, *MAPPINGS, types.FunctionType, type}
 
 
 def code_inside(values: Iterable[Any]) -> Iterator[Any]:
     """Yield functions, and classes of instances, that values hold at any depth.
 
-    Of very many instances of one class only the first few are looked into.
+    Of very many instances of one class only the first few are looked into; containers all are.
     """
     waiting = [each for each in values if type(each) not in SCALARS][::-1]
     seen: dict[int, Any] = {}
@@ -142,7 +169,7 @@ def code_inside(values: Iterable[Any]) -> Iterator[Any]:
     while waiting:
         value = waiting.pop()
         kind = type(value)
-        if id(value) in seen or counts[kind] >= _MOST_OF_ONE_TYPE:
+        if id(value) in seen or (kind not in _ALL_OF and counts[kind] >= _MOST_OF_ONE_TYPE):
             continue
         seen[id(value)] = value
         counts[kind] += 1

@@ -10,6 +10,7 @@ import pathlib
 import re
 import types
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from fleche_like.memo.contents import (
     MAPPINGS,
     MOST_ITEMS,
     SEQUENCES,
+    attributes_of,
     held_by,
     is_dependency,
     wrapped_by,
@@ -36,6 +38,7 @@ LARGE_BYTES: Final = 16 * 1024
 
 _CODE: Final = "fleche_like.code"
 _FIXED: Final = (tuple, frozenset)
+_COPIED_BY_WRAPS: Final = (*functools.WRAPPER_ASSIGNMENTS, "__wrapped__")
 _COPYING: Final = ("__reduce_ex__", "__reduce__", "__getstate__")
 _STEADY: Final = (
     re.Pattern, pathlib.PurePath, dt.datetime, dt.timezone, types.GenericAlias, enum.Enum,
@@ -51,12 +54,14 @@ class Described:
         shapes: containers that hold code, each with its items.
         leaves: what else can change, each to be encoded again on every call.
         cells: closure cells of installed decorators, with what they held.
+        settings: wrappers, each with those of its attributes that count.
     """
 
     form: Any = None
     shapes: list[tuple[Any, list[Any]]] = field(default_factory=list)
     leaves: list[Any] = field(default_factory=list)
     cells: list[tuple[types.CellType, Any]] = field(default_factory=list)
+    settings: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
 
 
 class Describer:
@@ -64,10 +69,12 @@ class Describer:
 
     Args:
         labels: what functions and classes are called, by identity.
+        written: attributes whose content methods change.
     """
 
-    def __init__(self, labels: dict[int, str]) -> None:
+    def __init__(self, labels: dict[int, str], written: AbstractSet[str] = frozenset()) -> None:
         self._labels = labels
+        self._written = written
         self._open: set[int] = set()
         self._now = Described()
 
@@ -101,7 +108,7 @@ class Describer:
         if type(value) is types.FunctionType and not is_own_namespace(value.__globals__):
             return self._installed(value)
         name = importable_name(value) if callable(value) or _is_module(value) else None
-        if name is not None:
+        if name is not None and not self._is_entered_wrapper(value):
             return (_CODE, "named", name)
         return self._by_kind(value)
 
@@ -118,8 +125,24 @@ class Describer:
             return self._container(value)
         wrapped = wrapped_by(value)
         if wrapped is not None:
-            return (_CODE, "wrapper", type_names(kind), self.form(wrapped))
+            return self._wrapper(value, wrapped)
         return self._instance(value)
+
+    def _is_entered_wrapper(self, value: Any) -> bool:
+        """Whether an instance goes by the name of what it wraps, but has code and settings too."""
+        return id(type(value)) in self._labels and wrapped_by(value) is not None
+
+    def _wrapper(self, value: Any, wrapped: Any) -> Any:
+        """A callable that wraps another; one of the project's own counts by its settings too."""
+        kind = type(value)
+        name = self._labels.get(id(kind), type_names(kind))
+        if id(kind) not in self._labels:
+            return (_CODE, "wrapper", name, self.form(wrapped))
+        left_out = {*_COPIED_BY_WRAPS, *self._written}
+        space = attributes_of(value)
+        settings = {n: self.form(each) for n, each in space.items() if n not in left_out}
+        self._now.settings.append((value, {n: space[n] for n in settings}))
+        return (_CODE, "wrapper", name, self.form(wrapped), settings)
 
     def _leaf(self, value: Any) -> Any:
         if issubclass(type(value), type):
@@ -225,6 +248,12 @@ def _flat(container: Any) -> Iterator[Any]:
             yield value
     else:
         yield from container
+
+
+def has(value: Any, settings: dict[str, Any]) -> bool:
+    """Whether an instance has the very same attributes, whatever others it has."""
+    space = attributes_of(value)
+    return all(space.get(name, MISSING) is each for name, each in settings.items())
 
 
 def holds(container: Any, items: list[Any]) -> bool:

@@ -9,7 +9,10 @@ from typing import Final
 
 from fleche_like.memo.reads import reads_of
 
-_WHATEVER: Final = frozenset({"eval", "exec", "globals", "vars", "__import__", "import_module"})
+_WHATEVER: Final = frozenset(
+    {"eval", "exec", "globals", "vars", "__import__", "import_module", "__subclasses__"}
+)
+_METHODS: Final = frozenset({"import_module", "__subclasses__", "attrgetter", "methodcaller"})
 _BY_NAME: Final = frozenset({"getattr", "attrgetter", "methodcaller"})
 
 
@@ -43,7 +46,7 @@ def _found_in(node: ast.AST, first: int) -> Iterator[tuple[int, str]]:
 
 def _name_of(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
-        return node.attr if node.attr in {"import_module", "attrgetter", "methodcaller"} else ""
+        return node.attr if node.attr in _METHODS else ""
     return node.id if isinstance(node, ast.Name) else ""
 
 

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from fleche_like.memo.describe import holds
+from fleche_like.memo.describe import has, holds
 from fleche_like.memo.sites import BUILTINS, Site
 from fleche_like.support.sentinel import MISSING
 
@@ -23,7 +23,7 @@ class Guards:
     def __init__(self) -> None:
         self._terms: dict[str, None] = {}
         self._names: dict[int, str] = {}
-        self._scope: dict[str, Any] = {"holds": holds, "len": len}
+        self._scope: dict[str, Any] = {"holds": holds, "has": has, "len": len}
         self._watched: list[tuple[Callable[[], bytes], bytes]] = []
 
     def _name(self, value: Any) -> str:
@@ -88,6 +88,10 @@ class Guards:
     def container(self, container: Any, items: list[Any]) -> None:
         """Require that a container holds the same objects."""
         self._require(f"holds({self._name(container)}, {self._name(items)})")
+
+    def settings(self, wrapper: Any, settings: dict[str, Any]) -> None:
+        """Require that an instance has the same objects as attributes."""
+        self._require(f"has({self._name(wrapper)}, {self._name(settings)})")
 
     def watch(self, again: Callable[[], bytes], now: bytes) -> None:
         """Require that a value encodes as it did."""

@@ -46,7 +46,7 @@ class ManifestMaker:
 
     def __init__(self, reach: Reach, packages: tuple[str, ...]) -> None:
         self._reach = reach
-        self._describer = Describer(reach.labels)
+        self._describer = Describer(reach.labels, reach.written_inside)
         self.guards = Guards()
         self.notes = set(reach.notes)
         self.values: dict[Digest, Any] = {}
@@ -127,8 +127,8 @@ class ManifestMaker:
     def _is_output(self, site: Site) -> bool:
         reach = self._reach
         if site.owner is not None:  # an attribute of a class
-            inside = site.name in reach.written_inside and not is_steady(site.value)
-            return inside or site.name in reach.written_to_classes
+            written = not is_steady(site.value) and reach.is_written_inside(site.owner, site.name)
+            return written or site.name in reach.written_to_classes
         return site.place in reach.outputs and id(site.value) not in reach.labels
 
     def _part(self, site: Site) -> tuple[str, Digest] | None:
@@ -159,10 +159,14 @@ class ManifestMaker:
             raise refusal(path, error) from error
 
     def _watch(self, site: Site, described: Described) -> None:
+        if site.declared:
+            return
         for cell, value in described.cells:
             self.guards.cell(cell, value)
         for container, items in described.shapes:
             self.guards.container(container, items)
+        for wrapper, settings in described.settings:
+            self.guards.settings(wrapper, settings)
         for leaf in described.leaves:
             watched = watcher(leaf)
             if watched is None:

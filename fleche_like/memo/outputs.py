@@ -48,7 +48,8 @@ class Written:
         rebound: names that it binds to something else.
         changed: names whose object it changes, with the attributes on the way to what changes.
         of_classes: attributes that it assigns to classes: ``cls.x = …``, ``type(self).x = …``.
-        inside: attributes of whatever object whose content it changes: ``self.items.append(…)``.
+        inside: attributes whose content it changes, ``self.items.append(…)``, but for those of
+            its own variables other than the first parameter.
     """
 
     rebound: frozenset[str] = frozenset()
@@ -73,11 +74,17 @@ def written_by(function: ast.AST) -> Written:
     [('log',), ('seen',)]
     """
     nodes = [*ast.walk(function)]
+    passed_by = _own_variables(function) - {each.arg for each in [*_arguments(function)][:1]}
     return Written(
         frozenset(_rebound_in(function)),
         frozenset(_changed_in(function)),
         frozenset(name for node in nodes for name in _of_classes(node)),
-        frozenset(chain[-1] for node in nodes for chain in _emptied_by(node) if len(chain) > 1),
+        frozenset(
+            chain[-1]
+            for node in nodes
+            for chain in _emptied_by(node)
+            if len(chain) > 1 and chain[0] not in passed_by
+        ),
     )
 
 
@@ -153,7 +160,18 @@ def _own_variables(scope: ast.AST) -> set[str]:
                 declared.update(names)
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 found.add(name)
+            case ast.MatchMapping(rest=str(name)):
+                found.add(name)
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                found.update(_bound_through(node))
     return found - declared
+
+
+def _bound_through(comprehension: ast.AST) -> Iterator[str]:
+    """Yield what ``:=`` in a comprehension binds in the scope around it."""
+    for node in ast.walk(comprehension):
+        if isinstance(node, ast.NamedExpr):
+            yield node.target.id
 
 
 def _arguments(scope: ast.AST) -> Iterator[ast.arg]:

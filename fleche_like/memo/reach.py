@@ -25,6 +25,7 @@ from fleche_like.memo.contents import (
     items_of,
     wrapped_by,
 )
+from fleche_like.memo.fields import fields_of
 from fleche_like.memo.members import data_of, methods_of, references_of
 from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace, label_of
 from fleche_like.memo.reads import reads_of
@@ -33,6 +34,9 @@ from fleche_like.memo.types_only import is_by_type
 from fleche_like.support.sentinel import MISSING
 
 BODY: Final = "body"
+
+_CALLED_BY_DECLARATIONS: Final = ("__init_subclass__", "__set_name__")
+"""Methods that run where a class is declared: what they register, the function only reads."""
 
 
 class Reach:
@@ -63,8 +67,9 @@ class Reach:
         self.outputs: set[tuple[int, str]] = set()
         self.attributes: set[str] = set()
         self.written_inside: set[str] = set()
+        self._written_in: list[tuple[type | None, frozenset[str]]] = []
         self.written_to_classes: set[str] = set()
-        self._methods: set[int] = set()
+        self._methods: dict[int, type] = {}
         self._lookups: list[tuple[types.FunctionType, Lookups]] = []
         self.notes: set[str] = set()
         self.keys = _Labels(self._home())
@@ -136,7 +141,7 @@ class Reach:
 
     def _visit_value(self, value: Any) -> None:
         wrapped = wrapped_by(value)
-        if wrapped is not None:
+        if wrapped is not None and not is_own_class(type(value)):
             self._waiting.append(wrapped)
             return
         if isinstance(value, types.BuiltinFunctionType):
@@ -181,9 +186,20 @@ class Reach:
             self.outputs |= {site.place for site in lookups.changed()}
             written = written_of(function.__code__)
             self.written_inside |= written.inside
+            self._written_in.append((self._methods.get(id(function)), written.inside))
             # ``Model.count += 1`` writes an attribute of a class, not the class.
             assigned = {name for site, name in lookups.assigned() if _is_class(site.value)}
             self.written_to_classes |= written.of_classes | assigned
+
+    def is_written_inside(self, owner: type, name: str) -> bool:
+        """Whether the content of a class's attribute is changed by a function, or by a method.
+
+        The method is one of that class, or of one that either of them derives from.
+        """
+        return any(
+            name in names and (cls is None or issubclass(cls, owner) or issubclass(owner, cls))
+            for cls, names in self._written_in
+        )
 
     def _live(self) -> list[tuple[types.FunctionType, Lookups]]:
         """Return the functions that may be called: of methods those whose name is mentioned.
@@ -200,6 +216,8 @@ class Reach:
 
     def _may_be_called(self, function: types.FunctionType, mentioned: set[str]) -> bool:
         name = function.__name__
+        if name in _CALLED_BY_DECLARATIONS and id(function) in self._methods:
+            return False
         return id(function) not in self._methods or name in mentioned or name.startswith("__")
 
     # Classes
@@ -209,12 +227,14 @@ class Reach:
         self.labels[id(cls)] = label
         self.classes[label] = cls
         self._waiting += references_of(cls)[::-1]
-        self._methods |= {id(each) for each in methods_of(cls)}
+        self._methods |= {id(each): cls for each in methods_of(cls)}
         space = vars(cls)
         for name, value in data_of(cls).items():
             where = space if space.get(name, MISSING) is value else None
             part = f"attribute {label}.{name}"
             self._add([Site(part, value, name, where, lenient=True, owner=cls)])
+        for name, value in fields_of(cls).items():
+            self._add([Site(f"field {label}.{name}", value, lenient=True, declared=True)])
 
     def _enter_class_of(self, function: types.FunctionType) -> None:
         """The class that a memoized method belongs to, where its name leads to it."""

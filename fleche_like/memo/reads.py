@@ -32,12 +32,14 @@ class Import:
         level: dots in front of the module's name.
         module: the module.
         name: what is taken from it; ``None`` binds the module itself.
+        loaded: the module in it that is imported by the way, as by ``import package.module``.
     """
 
     variable: str
     level: int
     module: str
     name: str | None
+    loaded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +158,6 @@ class _Finder:
             self._taken = None
         else:  # import package.module, or the same with ``as``
             bound = module if self._taken else module.partition(".")[0]
-            self.imports.add(Import(str(variable), level, bound, None))
+            loaded = None if bound == module else module
+            self.imports.add(Import(str(variable), level, bound, None, loaded))
             self._importing = None

@@ -36,6 +36,7 @@ class Site:
         installed: whether the namespace is that of Python or of an installed package.
         home: the globals of the function, where a builtin was found that they do not hide.
         owner: the class whose attribute it is.
+        declared: whether it was said once and for all, so that nobody changes it.
     """
 
     part: str
@@ -47,6 +48,7 @@ class Site:
     installed: bool = False
     home: Mapping[str, Any] | None = None
     owner: type | None = None
+    declared: bool = False
 
     @property
     def place(self) -> tuple[int, str]:
@@ -54,6 +56,10 @@ class Site:
         if self.cell is not None:
             return id(self.cell), ""
         return id(self.namespace if self.home is None else self.home), self.name
+
+
+def _order(each: Import) -> tuple[str, int, str, str]:
+    return each.module, each.level, each.name or "", each.loaded or ""
 
 
 def read_cell(cell: types.CellType) -> Any:
@@ -172,7 +178,7 @@ class Lookups:
         return Site(part, value, name, namespace, installed=not own)
 
     def _imported(self) -> Iterator[Site]:
-        for each in sorted(self._reads.imports, key=lambda i: (i.module, i.level, i.name or "")):
+        for each in sorted(self._reads.imports, key=_order):
             module = self._module(each)
             if module is None:
                 continue
@@ -194,6 +200,8 @@ class Lookups:
     def _module(self, imported: Import) -> types.ModuleType | None:
         package = self._globals.get("__package__") or ""
         name = imported.module
+        if imported.loaded:
+            _own_module(imported.loaded)
         if imported.level:
             parents = package.split(".")
             base = parents[: len(parents) - imported.level + 1]
