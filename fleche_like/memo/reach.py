@@ -35,8 +35,8 @@ from fleche_like.support.sentinel import MISSING
 
 BODY: Final = "body"
 
-_CALLED_BY_DECLARATIONS: Final = ("__init_subclass__", "__set_name__")
-"""Methods that run where a class is declared: what they register, the function only reads."""
+_OF_DECLARATIONS: Final = ("__init_subclass__", "__set_name__")
+_OF_METACLASSES: Final = ("__new__", "__init__")
 
 
 class Reach:
@@ -216,7 +216,7 @@ class Reach:
 
     def _may_be_called(self, function: types.FunctionType, mentioned: set[str]) -> bool:
         name = function.__name__
-        if name in _CALLED_BY_DECLARATIONS and id(function) in self._methods:
+        if _declares_classes(name, self._methods.get(id(function))):
             return False
         return id(function) not in self._methods or name in mentioned or name.startswith("__")
 
@@ -260,6 +260,13 @@ class _Labels:
 
 def _is_class(value: Any) -> bool:
     return isinstance(value, type)
+
+
+def _declares_classes(method: str, cls: type | None) -> bool:
+    """Whether a method runs where a class is declared: what it registers is only read later."""
+    if cls is None:
+        return False
+    return method in _OF_DECLARATIONS or (issubclass(cls, type) and method in _OF_METACLASSES)
 
 
 def _defaults_of(function: types.FunctionType, label: str) -> Iterator[Site]:
