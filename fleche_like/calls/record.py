@@ -225,7 +225,7 @@ def _revived(item: Json) -> Any:
     if "" not in item:
         return {name: _revived(one) for name, one in item.items()}
     moment = item[""]
-    return _known({"d": moment} if type(moment) is str else moment)
+    return datetime.fromisoformat(moment) if type(moment) is str else _known(moment)
 
 
 def _known(item: Json) -> Any:
