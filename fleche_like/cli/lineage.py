@@ -15,8 +15,8 @@ from fleche_like.query import Lineage, lineage_as_json
 EXAMPLES: Final = (
     "fleche-like --cache results lineage 3f9a12",
     "fleche-like --cache results lineage 3f9a12 --up --depth 2",
-    "fleche-like --cache results lineage 3f9a12 --format mermaid > lineage.mmd",
-    "fleche-like --cache results lineage 3f9a12 --format graphviz | dot -Tsvg > lineage.svg",
+    "fleche-like --cache results lineage 3f9a12 --format mermaid",
+    "fleche-like --cache results lineage 3f9a12 --format graphviz",
 )
 FORMATS: Final = ("tree", "mermaid", "graphviz")
 

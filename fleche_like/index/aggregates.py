@@ -37,6 +37,9 @@ from fleche_like.support.sentinel import MISSING
 
 KEY_COLUMNS: Final = 5
 _CLASSES: Final = {"b": 0, "s": 1, "t": 2, "u": 3}
+_SQUARED: Final = 1e145
+"""Squares of numbers from here on add up to more than a double holds, which servers refuse."""
+
 _CENTRED: Final = frozenset({"std"})
 
 
@@ -174,7 +177,9 @@ def _odd_values(columns: Columns) -> Iterator[Condition]:
     # Literals: each is to be read as the condition of an index.
     yield columns.kind.in_([sa.literal_column(str(kind)) for kind in NEAR])
     derived = [columns.kind >= sa.literal_column("0")] if columns is calls.c else []
-    yield sa.and_(columns.num.isnot(None), columns.num.in_([LARGEST, -LARGEST]), *derived)
+    # Among them the largest, where what is larger stands.
+    large = sa.or_(columns.num >= _SQUARED, columns.num <= -_SQUARED)
+    yield sa.and_(columns.num.isnot(None), large, *derived)
 
 
 def _is_composite(columns: Columns) -> Condition:

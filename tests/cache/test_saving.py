@@ -35,7 +35,7 @@ def rows(cache, key):
             "SELECT key, function, result, kind, num, text, cost, record FROM calls WHERE key = ?",
             (key,),
         ).fetchone()
-        blobs = connection.execute("SELECT key, data FROM blobs ORDER BY key").fetchall()
+        blobs = connection.execute("SELECT key FROM blobs ORDER BY key").fetchall()
     return call, blobs
 
 

@@ -25,10 +25,10 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files("fleche_like").joinpath("py.typed").is_file()
 
 
-def test_the_core_needs_five_packages_and_no_more() -> None:
+def test_the_core_needs_six_packages_and_no_more() -> None:
     needed = [text for text in metadata.requires("fleche-like") or [] if "extra ==" not in text]
     names = {re.split(r"[^\w-]", text)[0].lower() for text in needed}
-    assert names == {"sqlalchemy", "alembic", "xxhash", "cloudpickle", "fsspec"}
+    assert names == {"sqlalchemy", "alembic", "xxhash", "cloudpickle", "fsspec", "tqdm"}
 
 
 def test_every_dependency_has_its_reason() -> None:
