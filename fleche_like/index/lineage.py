@@ -6,6 +6,7 @@ containers too. Calls that are late are joined in Python: they are few.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -121,7 +122,7 @@ def _without(values: Sequence[Digest], tried: set[Digest]) -> list[Digest]:
     return [value for value in dict.fromkeys(values) if value not in tried]
 
 
-class _Way:
+class _Way(abc.ABC):
     """One direction."""
 
     def __init__(self, asked: LineageQuery) -> None:
@@ -131,20 +132,20 @@ class _Way:
         )
         self._of_results = parts
 
-    def ties_of(self, call: DigestedCall) -> Iterable[Digest]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def ties_of(self, call: DigestedCall) -> Iterable[Digest]: ...
 
-    def index_of(self, ties: Ties) -> dict[Digest, list[DigestedCall]]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def index_of(self, ties: Ties) -> dict[Digest, list[DigestedCall]]: ...
 
-    def into(self, related: Related) -> list[DigestedCall]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def into(self, related: Related) -> list[DigestedCall]: ...
 
-    def begin(self, values: Sequence[bytes]) -> Any:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def begin(self, values: Sequence[bytes]) -> Any: ...
 
-    def step(self, reach: Any) -> Any:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def step(self, reach: Any) -> Any: ...
 
     def statement(self, values: Sequence[bytes], columns: Sequence[Any], depth: int | None) -> Any:
         """Return the statement that gives everything that values lead to, so many calls away."""
