@@ -130,7 +130,12 @@ class AdvisoryLocks:
             return key in self._held
 
     def close(self) -> None:
-        """Release every lock and close the connection; a later use opens another."""
+        """Release every lock and close the connection; a later use opens another.
+
+        The locks are free when this returns: a server takes its time to notice a closed connection.
+        """
+        for key in tuple(self._held):
+            self.release(key)
         with self._guard:
             self._lose()
 
