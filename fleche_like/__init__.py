@@ -127,6 +127,9 @@ if TYPE_CHECKING:
         NotCachedWarning as NotCachedWarning,
     )
     from fleche_like.errors import (
+        PartNotFound as PartNotFound,
+    )
+    from fleche_like.errors import (
         QueryError as QueryError,
     )
     from fleche_like.errors import (
@@ -229,6 +232,7 @@ _HOMES = {
         "NoCallMatches",
         "NotCached",
         "NotCachedWarning",
+        "PartNotFound",
         "QueryError",
         "ReadOnlyError",
         "SaveError",

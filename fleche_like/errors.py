@@ -16,6 +16,7 @@ carries its data as attributes, and survives pickling::
     │   └── EncodeError (TypeError)         no codec turns the value into bytes
     ├── CodecError (ValueError)
     │   ├── DamagedEnvelope                 bytes that are not what was stored
+    │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
     │   ├── DecodeError                     intact bytes whose decoding raised
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
@@ -175,6 +176,15 @@ class DamagedEnvelope(CodecError):
 
     key: str
     reason: str
+
+
+class PartNotFound(KeyNotFound, DamagedEnvelope):
+    """A value is stored, and one of the parts that it is put together from is not.
+
+    Attributes: ``key`` (of the value), ``part``, ``reason``.
+    """
+
+    part: str
 
 
 class DecodeError(CodecError):
