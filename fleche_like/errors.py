@@ -14,6 +14,8 @@ carries its data as attributes, and survives pickling::
     ├── WriteConflict (FileExistsError)     somebody else changed a file meanwhile
     ├── SaveError                           a value or a call could not be stored
     │   └── EncodeError (TypeError)         no codec turns the value into bytes
+    ├── StorageError (ValueError)           a storage of results that cannot be made, or asked that
+    │   └── NameTaken (FileExistsError)     a result would be renamed onto another one
     ├── CodecError (ValueError)
     │   ├── DamagedEnvelope                 bytes that are not what was stored
     │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
@@ -162,6 +164,16 @@ class EncodeError(SaveError, TypeError):
     """No codec turns the value into bytes. Attributes: ``kind`` (the type's name)."""
 
     kind: str
+
+
+class StorageError(FlecheError, ValueError):
+    """A storage of results by name cannot be made, or cannot do what was asked of it."""
+
+
+class NameTaken(StorageError, FileExistsError):
+    """A result was to be renamed, and another one has that name. Attributes: ``key``."""
+
+    key: str
 
 
 class CodecError(FlecheError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import pickle
 from typing import Any, NamedTuple
 
@@ -400,7 +401,7 @@ class TestDamage:
 
     def test_parts_without_end_are_damage(self, values):
         keys = [digest(n) for n in range(100)]
-        for key, part in zip(keys, keys[1:], strict=False):
+        for key, part in itertools.pairwise(keys):
             put_skeleton(values, key, part)
         with pytest.raises(DamagedEnvelope):
             values.load(keys[0])
@@ -408,7 +409,7 @@ class TestDamage:
     def test_parts_that_multiply_are_damage(self, values, monkeypatch):
         monkeypatch.setattr("fleche_like.storage.divided.MOST_OBJECTS", 10_000)
         keys = [digest(n) for n in range(12)]
-        for key, part in zip(keys, keys[1:], strict=False):
+        for key, part in itertools.pairwise(keys):
             put_skeleton(values, key, *[part] * 1000)
         values.save(1, keys[-1])
         with pytest.raises(DamagedEnvelope, match="more than"):
