@@ -477,11 +477,9 @@ class TestDescription:
         manager = StorageManager(ResultStorage(MemoryBackend()))
         with pytest.raises(StorageError):
             manager.to_dict()
-        storage = create_database_storage(url)
-        text = json.dumps(StorageManager(storage).to_dict()) + repr(storage)
-        assert "hunter2" not in text
-        assert "timeout=5" in text
-        storage.close()
+        with pytest.raises(StorageError) as caught:
+            create_database_storage(url)
+        assert "hunter2" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "data", [{}, {"primary": None}, {"primary": {"type": "tape"}}, {"primary": {"config": {}}}]
