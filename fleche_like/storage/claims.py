@@ -75,13 +75,19 @@ def _locks_of(backend: Any) -> _Exclusive | None:
         return _in_file(backend.root / LOCKS_FILE)
     database = getattr(backend, "database", None)
     if database is None:
-        return None
+        return _locks_of(inner) if (inner := _inner(backend)) is not None else None
     if database.path is not None:
         return _in_file(database.path.with_name(f"{database.path.name}-{LOCKS_FILE}"))
     # Known by now, since the backend has one; others must not import SQLAlchemy.
     from fleche_like.database import AdvisoryLocks
 
     return AdvisoryLocks(database, LOCKS_FILE) if AdvisoryLocks.supported(database) else None
+
+
+def _inner(backend: Any) -> ByteBackend | None:
+    """Return the backend that a composite one is read from first."""
+    found = (getattr(backend, name, None) for name in ("small", "primary", "backend"))
+    return next((inner for inner in found if inner is not None), None)
 
 
 def _in_file(path: Path) -> _Exclusive | None:

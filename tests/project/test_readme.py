@@ -11,6 +11,7 @@ import pytest
 
 from tests.project.paths import ROOT
 
+PAGES = ["README.md", "docs/memoizing.md", "docs/parallel.md", "docs/storing.md"]
 README = (ROOT / "README.md").read_text()
 
 
@@ -50,7 +51,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/memoizing.md", "docs/parallel.md", "docs/storing.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_runs_in_order_in_one_project(project: Path, page: str) -> None:
     for block in blocks((ROOT / page).read_text()):
         if block.language == "python":

@@ -18,7 +18,7 @@ from fleche_like.backends.abilities import stat
 from fleche_like.codecs import Encoded, PartsCodec, PickleCodec, Skeleton, dumps, seal
 from fleche_like.errors import DamagedEnvelope, DecodeError, PartNotFound
 from fleche_like.hashing import Digest, digest
-from fleche_like.storage import BackendValueStorage, PerKeyLockMixin, register_container
+from fleche_like.storage import BackendValueStorage, PerKeyLockMixin, containers, register_container
 from fleche_like.storage.layout import path
 from fleche_like.support.sentinel import MISSING
 
@@ -61,6 +61,10 @@ class Plain:
 @register_container
 class Registered(Plain):
     pass
+
+
+class Odd(Plain):
+    """What a test says is odd about it."""
 
 
 class WithDigest:
@@ -498,6 +502,29 @@ def test_functions_that_only_cloudpickle_takes_may_be_beside_parts():
     array, function = values.load(key)
     assert same(array, BIG)
     assert function() == 3
+
+
+def test_functions_may_be_beside_large_containers():
+    values = storage()
+    key = values.save([LARGE_LIST, lambda: 3, LARGE_LIST], digest("lambda"))
+    assert values.references(key) == (digest(LARGE_LIST),)
+    loaded = values.load(key)
+    assert loaded[0] is loaded[2]
+    assert loaded[1]() == 3
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("changed meanwhile"), TypeError("no members")])
+def test_what_cannot_be_taken_apart_is_stored_as_a_whole(monkeypatch, raised):
+    def members(_value):
+        raise raised
+
+    monkeypatch.setitem(containers._registered, Odd, members)
+    monkeypatch.setattr(containers, "_resolved", {})
+    values = storage()
+    value = [Odd(1), list(LARGE_LIST)]
+    key = values.save(value, digest("odd"))
+    assert values.references(key) == ()
+    assert values.load(key)[1] == LARGE_LIST
 
 
 def test_locks_go_around_values_in_parts():
