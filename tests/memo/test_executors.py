@@ -158,7 +158,7 @@ def test_functions_of_the_main_script_travel(name, tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["answers"] == [[102, 104, 108], [-99, -98], [8, 9], [10, 11]]
-    assert told["stored"] == [True] * 6
+    assert told["stored"] == [True] * 6, done.stderr
     assert told["runs"] == [0, 0, 0]
 
 
