@@ -10,6 +10,13 @@ from fleche_like.calls import Call, Grouping, Selection, aggregate_from, count, 
 from fleche_like.hashing import digest
 
 
+class NoValues:
+    """Nothing has to be loaded here."""
+
+    def load_value(self, digest):
+        raise KeyError(digest)
+
+
 def labels(*results):
     """How the groups of calls with these results are shown."""
     calls = [
@@ -17,7 +24,7 @@ def labels(*results):
         for number, one in enumerate(results)
     ]
     grouping = Grouping([result()], {"calls": count()})
-    found = aggregate_from(calls, Selection(), grouping, loader=None)
+    found = aggregate_from(calls, Selection(), grouping, NoValues())
     return [digest(label) for (label,), _ in grouping.figures(found)]
 
 
