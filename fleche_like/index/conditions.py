@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -104,6 +105,7 @@ class Where:
         self.identity: Any = None
         self.on_rows: dict[Place, list[Condition]] = {}
         self.is_by_rows = True
+        self._aliases = 0
 
     def add(self, bounds: Bounds, *, is_other: bool = True) -> None:
         """Ask for a condition.
@@ -225,14 +227,14 @@ class Where:
             self.add(NOTHING)
             return
         if self._lead is not None and (kind, name) != self._lead:
-            self._check_row(TABLES[kind].alias().c, number, condition)
+            self._check_row(self._next_rows(kind), number, condition)
             return
         columns = self.joined.get((kind, name))
         if columns is None and len(self.joined) >= MOST_JOINED:
             self._add_row(TABLES[kind], number, condition)
             return
         if columns is None:
-            columns = self.joined[kind, name] = TABLES[kind].alias().c
+            columns = self.joined[kind, name] = self._next_rows(kind)
             same = calls.c.id == _unsearched(columns.call, self._lead)
             self.add(exactly(sa.and_(same, columns.name == number)), is_other=False)
             self.on_rows[kind, name] = [columns.name == number]
@@ -241,6 +243,11 @@ class Where:
         # All that is asked of one field together: each end of a narrow range leaves many calls.
         self.drivers[kind, name] = sa.select(columns.call).where(*self.on_rows[kind, name])
         self.add(bounds, is_other=False)
+
+    def _next_rows(self, kind: str) -> Columns:
+        """Return the columns of a table's rows under a name that nothing here has yet."""
+        self._aliases += 1
+        return _rows_numbered(kind, self._aliases)
 
     def _check_row(self, columns: Columns, number: int, condition: Any) -> None:
         """Ask for a row about a field, to be looked up for each call that is found."""
@@ -309,6 +316,12 @@ class Where:
         if number is None:
             return sa.false()
         return _under(TABLES[kind], TABLES[kind].c.name == number)
+
+
+@functools.lru_cache(maxsize=256)
+def _rows_numbered(kind: str, number: int) -> Columns:
+    # Making an alias takes longer than finding twenty calls by it.
+    return TABLES[kind].alias(f"{kind}_{number}").c
 
 
 def _atom(columns: Columns, expression: Expression, has_digests: bool = True) -> Bounds:
