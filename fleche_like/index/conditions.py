@@ -52,9 +52,6 @@ MOST_JOINED: Final = 16
 
 TABLES: Final[Mapping[str, sa.Table]] = {"arg": arguments, "meta": call_metadata}
 
-FUNCTION: Final = ("function", "")
-"""What leads where all calls of a function are looked at."""
-
 Place: TypeAlias = tuple[str, Name]
 """The table that has the rows of a field, and the name they have there."""
 
@@ -417,7 +414,7 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
 
 def _unsearched(column: Any, lead: Place | None) -> Any:
     """Return a column; where something else leads, such that no search begins with it."""
-    return column if lead in {None, FUNCTION} else column + sa.literal_column("0")
+    return column if lead is None else column + sa.literal_column("0")
 
 
 def _is_unknown(columns: Columns) -> list[Condition]:

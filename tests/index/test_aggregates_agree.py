@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fleche_like.calls import (
+    Call,
     Grouping,
     Selection,
     aggregate_from,
     all_parts,
     count,
     flatten,
+    result,
 )
 from fleche_like.hashing import digest
 from fleche_like.support.sentinel import MISSING
@@ -66,6 +68,7 @@ def close(one, other, scale):
 
 @settings(
     max_examples=60,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -99,3 +102,13 @@ def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived):
                 assert close(figure, expected[key][name], scale), (
                     selection, grouping.by, grouping.aggregates[name], figure, expected[key][name],
                 )  # fmt: skip
+
+
+def test_spreads_of_the_smallest_numbers_are_no_error(storages):
+    storage = storages[0]
+    for number, tiny in enumerate([1e-200, 3e-200, 5e-324]):
+        storage.save(Call("f", {"x": number}, result=tiny).digested())
+    grouping = Grouping([], {"spread": result().std(), "mean": result().mean()})
+    ((_, figures),) = grouping.figures(storage.aggregate(Selection(), grouping, Values()))
+    assert math.isclose(figures["mean"], 4e-200 / 3)
+    assert 0 <= figures["spread"] < 1e-150
