@@ -41,7 +41,7 @@ _SQUARED: Final = 1e145
 """Squares of numbers from here on add up to more than a double holds, which servers refuse."""
 
 _UNSQUARED: Final = 1e-150
-"""Squares of what is smaller are less than a double tells from nothing, which PostgreSQL refuses."""
+"""Squares of smaller numbers may be too small for a double, which PostgreSQL refuses."""
 
 _CENTRED: Final = frozenset({"std"})
 

@@ -17,8 +17,10 @@ from fleche_like.calls import (
     count,
     flatten,
     result,
+    select_from,
 )
 from fleche_like.hashing import digest
+from fleche_like.index import by_rows, selecting
 from fleche_like.support.sentinel import MISSING
 from tests.index.drawn import Values, calls, fields, selections
 
@@ -41,6 +43,12 @@ def shown(groups, grouping):
 
 def identity(label):
     return "missing" if label is MISSING else digest(label)
+
+
+def empty(storage):
+    with storage.transaction():
+        for key in list(storage.list()):
+            storage.evict(key)
 
 
 def magnitude(calls):
@@ -76,12 +84,14 @@ def close(one, other, scale):
     stored=st.lists(calls, min_size=1, max_size=10),
     asked=st.lists(st.tuples(selections | st.just(Selection()), groupings), min_size=1, max_size=6),
     derived=st.integers(0, 10),
+    many=st.booleans(),
 )
-def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived):
+def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived, many, monkeypatch):
     storage = storages[0]
-    with storage.transaction():
-        for key in list(storage.list()):
-            storage.evict(key)
+    # As if there were so many calls that other ways are quicker.
+    monkeypatch.setattr(by_rows, "MOST_GATHERED", 0 if many else 2000)
+    monkeypatch.setattr(selecting, "MOST_LOOKED_UP", 0 if many else 20_000)
+    empty(storage)
     by_key = {}
     for position, call in enumerate(stored):
         sealed = call.digested()
@@ -93,6 +103,8 @@ def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived):
         selection = replace(selection, order=(), limit=None, offset=0)
         expected = shown(aggregate_from(by_key.values(), selection, grouping, Values()), grouping)
         found = shown(storage.aggregate(selection, grouping, Values()), grouping)
+        chosen = select_from(by_key.values(), selection, Values())
+        assert storage.count(selection, Values()) == sum(1 for _ in chosen)
         assert found.keys() == expected.keys(), (selection, grouping.by)
         scale = magnitude(by_key.values())
         for key, figures in found.items():
@@ -106,6 +118,7 @@ def test_sql_and_python_aggregate_the_same(storages, stored, asked, derived):
 
 def test_spreads_of_the_smallest_numbers_are_no_error(storages):
     storage = storages[0]
+    empty(storage)
     for number, tiny in enumerate([1e-200, 3e-200, 5e-324]):
         storage.save(Call("f", {"x": number}, result=tiny).digested())
     grouping = Grouping([], {"spread": result().std(), "mean": result().mean()})
