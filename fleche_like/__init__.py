@@ -115,6 +115,9 @@ if TYPE_CHECKING:
         LargeCaptureWarning as LargeCaptureWarning,
     )
     from fleche_like.errors import (
+        LockUpgradeError as LockUpgradeError,
+    )
+    from fleche_like.errors import (
         MissingExtra as MissingExtra,
     )
     from fleche_like.errors import (
@@ -225,6 +228,7 @@ _HOMES = {
         "InvalidKey",
         "KeyNotFound",
         "LargeCaptureWarning",
+        "LockUpgradeError",
         "MissingExtra",
         "NoCallMatches",
         "NotCached",
