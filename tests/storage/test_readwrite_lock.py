@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 
 import pytest
 
@@ -42,8 +43,10 @@ class Actor:
 
 def queued(lock: ReadWriteLock, count: int) -> None:
     """Wait until so many stand in the queue: an event of the lock's own, no guess at time."""
+    deadline = time.monotonic() + PATIENCE_S
     with lock._changed:
         while len(lock._queue) < count:
+            assert time.monotonic() < deadline
             # A place is taken under this very lock, just before its owner begins to wait.
             lock._changed.wait(0.001)
 
