@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fleche_like.cache import Cache as Cache
+    from fleche_like.cache import CachePool as CachePool
+    from fleche_like.cache import CacheStack as CacheStack
     from fleche_like.calls import (
         Call as Call,
     )
@@ -194,7 +196,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "cache": ("Cache",),
+    "cache": ("Cache", "CachePool", "CacheStack"),
     "calls": (
         "Call",
         "DigestedCall",
