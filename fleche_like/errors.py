@@ -23,6 +23,7 @@ carries its data as attributes, and survives pickling::
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
+    ├── LockUpgradeError (RuntimeError)     a write inside a read, which could deadlock
     ├── DatabaseError (OSError)
     │   ├── DatabaseDamaged                 the database file is not a sound database
     │   └── SchemaError
@@ -228,6 +229,10 @@ class ReadOnlyError(FlecheError, PermissionError):
     """A write to something that was opened read-only. Attributes: ``url``."""
 
     url: str
+
+
+class LockUpgradeError(FlecheError, RuntimeError):
+    """A write inside a read under the same lock, refused because it could wait for ever."""
 
 
 class DatabaseError(FlecheError, OSError):
