@@ -283,9 +283,12 @@ class TestSharing:
 
     def test_what_nobody_can_change_does_not_keep_parts_in_their_whole(self):
         values = storage()
-        frame = pd.DataFrame({"x": BIG, "y": BIG})
-        value = [BIG, BIG + 1, frame, frame * 2, ["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
-        assert len(values.references(values.save(value))) == 6
+        names = pd.Index([f"n{number}" for number in range(len(BIG))])
+        frame = pd.DataFrame({"x": BIG, "y": BIG}, index=names)
+        parts = [BIG, BIG + 1, frame, frame * 2, frame["x"], frame["y"]]
+        parts += [["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
+        assert frame.index.array is parts[4].index.array
+        assert set(values.references(values.save(parts))) == set(map(digest, parts))
 
     def test_a_parent_that_its_part_refers_to_is_itself(self):
         parent = Plain(None)
