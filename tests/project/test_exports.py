@@ -18,6 +18,8 @@ PROMISED = {
     "fleche_like.storage": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement
         StorageBackend ValueStorage ValueMixin CallStorage CallMixin SerializingMixin
         PerKeyLockMixin BackendValueStorage BackendCallStorage""",
+    "fleche_like.storage.manager": """StorageManager StorageType StorageError create_memory_storage
+        create_filesystem_storage create_database_storage create_storage_manager""",
     "fleche_like.index": "SqlCallStorage upgrade current check",
 }
 PAIRS = [(module, name) for module, names in PROMISED.items() for name in names.split()]
