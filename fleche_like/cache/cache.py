@@ -18,6 +18,7 @@ from fleche_like.cache.abilities import (
     SupportsManifests,
     lookup_of,
 )
+from fleche_like.cache.keeping import Keeping
 from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
@@ -115,6 +116,7 @@ class Cache(OperationContext):
         self._lookup_value = lookup_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
+        self._keeping = Keeping(self.calls)
         straight = straight_saver(self.values, self.calls)
         self._save_straight = straight if without_context else None
         self.hits = 0
@@ -332,9 +334,12 @@ class Cache(OperationContext):
         def save() -> None:
             # The result first: when it goes into a file, no transaction has begun yet.
             self.values.save(result, call.result)
-            self._save_arguments(prepared)
+            is_kept = self._keeping.is_certain()
             self.calls.save(call)
+            self._save_arguments(prepared)
             self._save_manifest(call.code, manifest)
+            if not is_kept and call.result and not self.values.contains(call.result):
+                self.values.save(result, call.result)
 
         with self._operation_context(call.key):
             self._unit_of_work.run(save)

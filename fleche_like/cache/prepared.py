@@ -10,7 +10,7 @@ from fleche_like.cache.abilities import SupportsEncoding
 from fleche_like.calls import Call, DigestedCall, PreparedCall
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
-from fleche_like.storage import ValueStorage
+from fleche_like.storage import BackendValueStorage, ValueStorage
 
 ArgumentsKept: TypeAlias = Literal["auto", "all", "none"]
 """Which argument values of a call are stored."""
@@ -56,7 +56,7 @@ def prepare(
         return SealedArguments(replace(digested, scalars={}, views={}))
     sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
-        if not values.contains(key):
+        if not _is_kept(key, values):
             _keep(value, key, values, encoding, sealed.pending, everything=arguments == "all")
     return sealed
 
@@ -65,6 +65,12 @@ def _to_store(call: Call, digested: DigestedCall) -> Iterator[tuple[Any, Digest]
     for name, key in digested.arguments.items():
         if name not in digested.scalars and not isinstance(call.arguments[name], Digest):
             yield call.arguments[name], key
+
+
+def _is_kept(key: Digest, values: ValueStorage) -> bool:
+    if isinstance(values, BackendValueStorage):
+        return values.keep(key)
+    return values.contains(key)
 
 
 def _keep(

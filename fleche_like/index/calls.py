@@ -117,6 +117,11 @@ class SqlCallStorage(CallStorage):
             sa.select(state.c.value).where(state.c.name == "generation")
         )
 
+    @property
+    def records(self) -> ByteBackend | None:
+        """Where the records of calls are kept; ``None`` if they are in their rows."""
+        return self._records
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database.url!r})"
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from fleche_like.backends import ByteBackend, SupportsOpen
-from fleche_like.backends.abilities import map_bytes, put_parts
+from fleche_like.backends import ByteBackend, SupportsOpen, SupportsStat
+from fleche_like.backends.abilities import map_bytes, put_parts, renew
 from fleche_like.codecs import Buffer, Codec, PickleCodec, dumps, load_file, load_mapped, loads
 from fleche_like.hashing import Digest
 from fleche_like.storage.backed import BackedStorage
-from fleche_like.storage.base import ValueMixin
+from fleche_like.storage.base import Intent, ValueMixin
 from fleche_like.storage.layout import VALUES
 
 OVERWRITTEN_BYTES: Final = 4096
 """A value up to this size is written without a look whether it is there, where that is cheap."""
+
+RENEWED_AFTER_S: Final = 60.0
+"""A value that is relied on again counts as written now, if it was written longer ago than this."""
 
 
 class BackendValueStorage(BackedStorage, ValueMixin):
@@ -45,6 +49,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         self.mmap = mmap
         # Asked once: isinstance() against a protocol costs as much as reading a small value.
         self._opens = backend if isinstance(backend, SupportsOpen) else None
+        self._stats = backend if isinstance(backend, SupportsStat) else None
 
     def encode(self, value: Any, key: Digest) -> Sequence[Buffer]:
         """Return the parts of a value's envelope, to be stored by :meth:`put_encoded`.
@@ -59,7 +64,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def put(self, value: Any, key: Digest) -> Digest:
         """Store a value under its digest, unless it is there."""
         if self._transacts is None:
-            if not self._contains(key):
+            if not self._is_kept(key):
                 self.put_encoded(self.encode(value, key), key)
             return key
         self.put_once(self.encode(value, key), key)
@@ -68,8 +73,26 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def put_once(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, unless it is there."""
         # In a database, writing a few bytes again costs less than asking whether they are there.
-        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._contains(key):
+        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._is_kept(key):
             self.put_encoded(parts, key)
+
+    def keep(self, key: Digest) -> bool:
+        """Return whether a value is stored; from now on it counts as just written.
+
+        Whoever relies on a stored value instead of storing it says so by this: the grace period
+        of ``gc`` begins anew. False also where that cannot be, and it has to be stored again.
+        """
+        with self._operation_context(key, intent=Intent.WRITE):
+            return self._is_kept(key)
+
+    def _is_kept(self, key: Digest) -> bool:
+        if self._stats is None:
+            return self._contains(key)
+        found = self._stats.stat(self._path(key))
+        if found is None:
+            return False
+        is_young = found.mtime > time.time() - RENEWED_AFTER_S
+        return is_young or renew(self.backend, self._path(key))
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, replacing what was there."""
