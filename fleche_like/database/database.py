@@ -226,7 +226,7 @@ class Database:
         return get_ident() in self._units
 
     def is_writing(self) -> bool:
-        """Whether this thread's transaction has written: on SQLite nobody else writes till its end."""
+        """Whether this thread has written in an open transaction: on SQLite nobody else can."""
         return self._held() is not None
 
     def read_one(self, prepared: Prepared, params: Parameters = ()) -> Row | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleche_like.maintenance.gc import Collected, gc
 from fleche_like.maintenance.reindex import Reindexed, reindex
 
-__all__ = ["Reindexed", "reindex"]
+__all__ = ["Collected", "Reindexed", "gc", "reindex"]
