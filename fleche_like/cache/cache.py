@@ -116,7 +116,7 @@ class Cache(OperationContext):
         self._lookup_value = lookup_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
-        self._keeping = Keeping(self.calls)
+        self._keeping = Keeping(self.values, self.calls)
         straight = straight_saver(self.values, self.calls)
         self._save_straight = straight if without_context else None
         self.hits = 0
@@ -333,12 +333,12 @@ class Cache(OperationContext):
     ) -> None:
         def save() -> None:
             # The result first: when it goes into a file, no transaction has begun yet.
-            self.values.save(result, call.result)
             is_kept = self._keeping.is_certain()
+            self.values.save(result, call.result)
             self.calls.save(call)
             self._save_arguments(prepared)
             self._save_manifest(call.code, manifest)
-            if not is_kept and call.result and not self.values.contains(call.result):
+            if not is_kept and call.result and not self._keeping.is_whole(call.result):
                 self.values.save(result, call.result)
 
         with self._operation_context(call.key):

@@ -88,14 +88,14 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
     if saves is None:
         return None
     sized, encode, save = calls, values.encode, saves.save
-    keeping, unit = Keeping(calls), UnitOfWork(values, calls)
+    keeping, unit = Keeping(values, calls), UnitOfWork(values, calls)
 
     def store_large(call: DigestedCall, digest: Digest, parts: Sequence[Buffer]) -> None:
-        values.put_once(parts, digest)
         is_kept = keeping.is_certain()
+        values.put_once(parts, digest)
         sized.save(call, size_bytes=sum(map(len, parts)))
-        if not is_kept and not values.contains(digest):
-            values.put_encoded(parts, digest)
+        if not is_kept:
+            values.put_once(parts, digest)
 
     def store(call: DigestedCall, result: Any) -> None:
         digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one

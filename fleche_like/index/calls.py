@@ -309,6 +309,15 @@ class SqlCallStorage(CallStorage):
         except KeyError:
             return None
 
+    def put_aside(self, key: Digest) -> None:
+        """Move the record of a full key under ``quarantine/``, and remove its rows."""
+        self._put_aside(key)
+
+    def index_late(self) -> None:
+        """Write into the index what is late, where that may be."""
+        if self._late is not None:
+            self._late.derive()
+
     def _put_aside(self, key: Digest) -> None:
         if self.database.read_only:
             return

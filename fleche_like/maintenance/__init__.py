@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fleche_like.maintenance.findings import Finding, Verified
 from fleche_like.maintenance.gc import Collected, gc
 from fleche_like.maintenance.reindex import Reindexed, reindex
+from fleche_like.maintenance.verify import verify
 
-__all__ = ["Collected", "Reindexed", "gc", "reindex"]
+__all__ = ["Collected", "Finding", "Reindexed", "Verified", "gc", "reindex", "verify"]

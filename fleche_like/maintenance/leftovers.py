@@ -11,7 +11,7 @@ from fleche_like.backends.stage import default_parent, remove_empty_stages
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.marks import BUCKETS, Spool
-from fleche_like.maintenance.parts import CacheLike, opened, result_of, values_of
+from fleche_like.maintenance.parts import CacheLike, opened, opener_of, result_of, values_of
 from fleche_like.storage import CallStorage
 from fleche_like.storage.layout import CALLS, QUARANTINE, path
 
@@ -89,7 +89,7 @@ def _is_old(backend: ByteBackend, key: str, before: float) -> bool:
 
 def _is_useful(cache: CacheLike, records: ByteBackend, key: Digest) -> bool:
     try:
-        call = opened(key, records.get_bytes(path(CALLS, key))).call
+        call = opened(key, records.get_bytes(path(CALLS, key)), opener_of(cache.calls)).call
     except KeyError:
         return False
     if call is None:

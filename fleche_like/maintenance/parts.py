@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 from fleche_like.calls import RESULT, DigestedCall
 from fleche_like.errors import CodecError, ConfigError, DamagedEnvelope, KeyNotFound
@@ -64,6 +65,17 @@ def uses_of(calls: CallStorage) -> Uses | None:
     return Uses(calls.database, calls.records) if isinstance(calls, SqlCallStorage) else None
 
 
+def signer_of(storage: object) -> dict[str, Any]:
+    """Return the option by which what a storage signed is opened; none where nothing is signed."""
+    signer = getattr(storage, "signer", None)
+    return {} if signer is None else {"signer": signer}
+
+
+def opener_of(calls: CallStorage) -> Callable[[bytes, Digest], DigestedCall]:
+    """Return what opens the records of a call storage."""
+    return functools.partial(open_record, **signer_of(calls))
+
+
 def stored_calls(calls: CallStorage, uses: Uses | None, after: int = 0) -> Iterator[Stored]:
     """Yield every call, or those whose rows have higher ids; in memory there is one page of them.
 
@@ -75,16 +87,19 @@ def stored_calls(calls: CallStorage, uses: Uses | None, after: int = 0) -> Itera
     if uses is None:
         yield from (found for key in calls.list() if (found := _loaded(calls, key)))
         return
+    open_ = opener_of(calls)
     for _, key, record in uses.after(after):
-        yield opened(key, record)
+        yield opened(key, record, open_)
 
 
-def opened(key: Digest, record: bytes | None) -> Stored:
+def opened(
+    key: Digest, record: bytes | None, open_: Callable[[bytes, Digest], DigestedCall]
+) -> Stored:
     """Return the call of a record."""
     if record is None:
         return Stored(key, None, "its record is gone")
     try:
-        return Stored(key, open_record(record, key))
+        return Stored(key, open_(record, key))
     except CodecError as error:
         return Stored(key, None, getattr(error, "reason", str(error)))
 

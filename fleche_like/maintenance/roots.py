@@ -16,6 +16,7 @@ from fleche_like.maintenance.parts import (
     Stored,
     named_by,
     opened,
+    opener_of,
     stored_calls,
     uses_of,
     values_of,
@@ -47,6 +48,7 @@ class Roots:
         self._values = values_of(cache)
         self._seen = seen
         self._uses = uses_of(cache.calls)
+        self._open = opener_of(cache.calls)
         self._marks = Spool()
         self._keys = Spool()
         self._position = 0
@@ -124,7 +126,7 @@ class Roots:
 
     def _mark_orphan(self, records: ByteBackend, key: Digest) -> None:
         try:
-            call = opened(key, records.get_bytes(path(CALLS, key))).call
+            call = opened(key, records.get_bytes(path(CALLS, key)), self._open).call
         except KeyError:
             return  # evicted since
         self.orphans.add(key)
