@@ -25,6 +25,20 @@ def open_existing(target: str | None) -> Cache:
     return open_cache(_named(target), read_only=True, mmap=True, memory_bytes=0)
 
 
+def open_to_change(target: str | None) -> Cache:
+    """Open a cache to change it; it is not made if it is not there.
+
+    Args:
+        target: a folder or URL; the default cache if None.
+
+    Raises:
+        As :func:`open_existing`.
+        ReadOnlyError: nobody may write to it.
+    """
+    existing_index(target)
+    return open_cache(_named(target), memory_bytes=0)
+
+
 def existing_index(target: str | None) -> str | Path:
     """Return the file or URL of a cache's index, whatever its schema.
 

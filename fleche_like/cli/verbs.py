@@ -39,6 +39,9 @@ VERBS = {
     "query": Verb("query", "find calls by arguments, results and metadata"),
     "lineage": Verb("lineage", "what a call or value came from, and what became of it"),
     "stats": Verb("stats", "what the cache holds, in figures"),
+    "evict": Verb("evict", "remove calls, by their keys or by conditions"),
+    "gc": Verb("gc", "remove the values that nothing uses, and what crashes left behind"),
+    "verify": Verb("verify", "check that what is stored is what was stored, and mend it"),
     "reindex": Verb("reindex", "rebuild the index from the records of calls"),
     "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }

@@ -10,7 +10,7 @@ from fleche_like.backends.database import DatabaseBackend
 from fleche_like.backends.stage import default_parent, remove_empty_stages
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.marks import Spool
 from fleche_like.maintenance.parts import CacheLike, opened, opener_of, result_of, values_of
 from fleche_like.storage import CallStorage
 from fleche_like.storage.layout import CALLS, QUARANTINE, path
@@ -31,7 +31,7 @@ def orphaned_records(
     records = _records_of(cache.calls)
     if records is None:
         return 0, 0
-    for key in _each(orphans):
+    for key in orphans.all():
         if not _is_old(records, path(CALLS, key), before):
             continue
         if _is_useful(cache, records, key):
@@ -96,8 +96,3 @@ def _is_useful(cache: CacheLike, records: ByteBackend, key: Digest) -> bool:
         return False
     result = result_of(call)
     return result is None or cache.values.contains(result)
-
-
-def _each(spool: Spool) -> Iterator[Digest]:
-    for bucket in BUCKETS:
-        yield from (Digest(found.hex()) for found in spool.digests(bucket))

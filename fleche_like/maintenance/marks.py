@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
-from fleche_like.hashing import DIGEST_LENGTH
+from fleche_like.hashing import DIGEST_LENGTH, Digest
 
 BUCKETS: Final = tuple(f"{number:02x}" for number in range(256))
 """By the first two characters; digests are as good as random, so that buckets are alike."""
@@ -62,6 +62,11 @@ class Spool:
             for data in self._pieces(bucket)
             for start in range(0, len(data), size)
         }
+
+    def all(self) -> Iterator[Digest]:
+        """Yield the first digests of all rows, each once, bucket by bucket."""
+        for bucket in BUCKETS:
+            yield from (Digest(found.hex()) for found in self.digests(bucket))
 
     def close(self) -> None:
         """Forget everything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from fleche_like.backends import ByteBackend
 from fleche_like.calls import DigestedCall
@@ -17,7 +17,7 @@ from fleche_like.storage.layout import path, quarantine
 
 logger = logging.getLogger(__name__)
 
-QUARANTINE = "quarantine"
+QUARANTINE: Final = "quarantine"
 
 Repair: TypeAlias = CacheLike | ValueStorage | ByteBackend | Literal["quarantine"]
 """Where sound copies are; or ``"quarantine"``, to put aside what is damaged."""

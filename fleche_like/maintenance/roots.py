@@ -82,8 +82,7 @@ class Roots:
             if stored.call is not None:
                 new.add_all(named_by(stored.call))
         new = with_parts(self._values, new)
-        for bucket in BUCKETS:
-            self._marks.add_all(digest.hex() for digest in new.digests(bucket))
+        self._marks.add_all(new.all())
         new.close()
         return True
 

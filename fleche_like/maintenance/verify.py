@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from fleche_like.database import Database
-from fleche_like.errors import ConfigError
+from fleche_like.errors import ConfigError, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.checking import Checked, Checker, complaints
@@ -53,30 +53,30 @@ def verify(
     database. Nothing is decoded that could run code. In memory there are a few megabytes, and the
     largest value where it cannot be mapped.
 
-    Can be interrupted at any moment; without ``repair`` nothing is changed but the note where an
-    interrupted run was.
+    Can be interrupted at any moment. Without ``repair`` nothing is changed.
 
     Args:
         cache: the cache; of several used as one, each by itself.
         repair: a cache, a value storage or a byte backend with sound copies; what those lack is put
             aside. Or ``"quarantine"``: all that is damaged is. Rows are derived again in any case.
             Left out, nothing is changed.
-        resume: go on where an earlier run was interrupted, and count what it found; values that
-            it had read are not read again.
+        resume: note in the cache how far it is, and go on where an earlier run was interrupted
+            that did so, too: what that had found counts, and values that it had read are not read
+            again.
         show_progress: show bars, if anybody sees them.
 
     Raises:
         ConfigError: it is no cache with values in a byte backend of its own; or ``repair`` is none
             of these.
-        ReadOnlyError: there is something to repair, and the cache was opened read-only.
+        ReadOnlyError: ``repair`` or ``resume``, and the cache was opened read-only.
         OSError: a place cannot be reached.
     """
     with contextlib.ExitStack() as stack:
-        verification = Verification(cache, repair, stack)
+        verification = Verification(cache, repair, stack, resume=resume)
         verification.database()
         bar = progress("reading values", BUCKETS, wanted=show_progress)
         with contextlib.closing(bar):
-            verification.contents(resume=resume, seen=bar.update)
+            verification.contents(bar.update)
         bar = progress("looking at calls", (), wanted=show_progress)
         with contextlib.closing(bar):
             verification.calls(bar.update)
@@ -93,18 +93,26 @@ class Verification:
         cache: what is looked at.
         repair: what damage is mended with, if it is.
         stack: closes what was opened.
+        resume: keep a note of how far it is.
     """
 
     def __init__(
-        self, cache: CacheLike, repair: Repair | None, stack: contextlib.ExitStack
+        self,
+        cache: CacheLike,
+        repair: Repair | None,
+        stack: contextlib.ExitStack,
+        *,
+        resume: bool = False,
     ) -> None:
         self.report = Report()
         self._cache = cache
         self._values = values_of(cache)
         if repair is cache:
             raise ConfigError("a cache cannot be repaired from itself", source="verify")
+        if (repair is not None or resume) and getattr(cache, "read_only", False):
+            raise ReadOnlyError(f"{cache!r} was opened read-only", url=getattr(cache, "url", ""))
         self._repairer = None if repair is None else Repairer(cache, repair)
-        self._read_only = bool(getattr(cache, "read_only", False))
+        self._resume = resume
         # Values that are there; digests of results and parts with the key of who needs them.
         self._there, self._results, self._parts = Spool(), Spool(2), Spool(2)
         self._keys = Spool()
@@ -117,9 +125,9 @@ class Verification:
             for message in complaints(database):
                 self.report.add(Finding("database", "", message))
 
-    def contents(self, *, resume: bool, seen: Callable[[int], object]) -> None:
+    def contents(self, seen: Callable[[int], object]) -> None:
         """Check the bytes of every value."""
-        first = self._position() if resume else 0
+        first = self._position() if self._resume else 0
         with workers(self._values.backend) as mapped:
             for number, bucket in enumerate(BUCKETS):
                 for digests in self._listed(bucket):
@@ -128,7 +136,7 @@ class Verification:
                         continue
                     for digest, reason in checked(self._values, digests, mapped):
                         self._value(digest, reason)
-                if number >= first:
+                if self._resume and number >= first:
                     self._note(number + 1)
                 seen(1)
 
@@ -168,7 +176,7 @@ class Verification:
 
     def done(self) -> None:
         """Forget the note of an interrupted run."""
-        if not self._read_only:
+        if self._resume:
             self._values.backend.delete(POSITION)
 
     # --- values --------------------------------------------------------------------------------
@@ -264,9 +272,8 @@ class Verification:
             return 0
 
     def _note(self, bucket: int) -> None:
-        if not self._read_only:
-            note = {"bucket": bucket, "report": self.report.as_json()}
-            self._values.backend.put_bytes(POSITION, json.dumps(note).encode())
+        note = {"bucket": bucket, "report": self.report.as_json()}
+        self._values.backend.put_bytes(POSITION, json.dumps(note).encode())
 
 
 def _rebuilder(calls: SqlCallStorage) -> Rebuilder:

@@ -19,7 +19,7 @@ from fleche_like.errors import FlecheError
 from tests.cli.conftest import simulate
 from tests.project.paths import ROOT
 
-PAGE = (ROOT / "docs" / "querying.md").read_text()
+PAGE = "\n".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
 EXAMPLES = [line for verb in verbs.VERBS.values() for line in verb.load().EXAMPLES]
 COMMAND = [sys.executable, "-m", "fleche_like"]
 
