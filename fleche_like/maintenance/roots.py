@@ -10,6 +10,7 @@ from fleche_like.backends import ByteBackend
 from fleche_like.backends.database import DatabaseBackend
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
+from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import BUCKETS, Spool
 from fleche_like.maintenance.parts import (
     CacheLike,
@@ -21,7 +22,7 @@ from fleche_like.maintenance.parts import (
     uses_of,
     values_of,
 )
-from fleche_like.storage.layout import CALLS, digests_under, path
+from fleche_like.storage.layout import CALLS, path
 from fleche_like.storage.references import SupportsReferences
 
 NAMES: Final = "names/"
@@ -115,8 +116,7 @@ class Roots:
         if not isinstance(calls, SqlCallStorage):
             return
         records = DatabaseBackend(calls.database) if calls.records is None else calls.records
-        for bucket in BUCKETS:
-            keys = digests_under(records, f"{CALLS}{bucket}/")
+        for bucket, keys in by_bucket(records, CALLS):
             known = None
             for key in keys:
                 known = self._keys.digests(bucket) if known is None else known

@@ -21,10 +21,11 @@ from fleche_like.backends.memory import MemoryBackend
 from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.listing import by_bucket
+from fleche_like.maintenance.marks import Spool
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.maintenance.roots import Roots
-from fleche_like.storage.layout import digests_under, path, shard
+from fleche_like.storage.layout import path, shard
 
 BATCH: Final = 200
 """Values removed in one transaction: what other writers wait for, some 10 ms."""
@@ -82,21 +83,21 @@ class Sweeper:
     def sweep(self) -> Iterator[Swept]:
         """Remove what is unused, bucket by bucket; yield once for each."""
         with workers(self._backend) as mapped:
-            for bucket in BUCKETS:
+            for bucket, digests in by_bucket(self._backend, self._values.prefix):
                 self._bucket = bucket
                 self._needed = self._roots.of(bucket)
-                unused = self._unused(bucket)
+                unused = self._unused(bucket, digests)
                 done = Swept(0, 0, 0)
                 while batch := list(itertools.islice(unused, BATCH)):
                     swept = self._sweep(batch, mapped)
                     done = Swept(*map(sum, zip(done, swept, strict=True)))
                 yield done
 
-    def _unused(self, bucket: str) -> Iterator[Digest]:
+    def _unused(self, bucket: str, digests: Iterable[Digest]) -> Iterator[Digest]:
         chosen = None if self._only is None else self._only.digests(bucket)
         if chosen is not None and not chosen:
             return
-        for digest in digests_under(self._backend, f"{self._values.prefix}{bucket}/"):
+        for digest in digests:
             found = bytes.fromhex(digest)
             if found not in self._needed and (chosen is None or found in chosen):
                 yield digest

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from fleche_like.database import Database
-from fleche_like.errors import ConfigError, ReadOnlyError
+from fleche_like.errors import ConfigError, DatabaseDamaged, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.checking import Checked, Checker, complaints
 from fleche_like.index.rebuilding import Rebuilder
 from fleche_like.maintenance.contents import BATCH, checked
 from fleche_like.maintenance.findings import Finding, Report, Verified
+from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import BUCKETS, Spool
 from fleche_like.maintenance.parts import (
     CacheLike,
@@ -28,7 +29,7 @@ from fleche_like.maintenance.parts import (
 )
 from fleche_like.maintenance.repair import Outcome, Repair, Repairer
 from fleche_like.maintenance.sweeping import workers
-from fleche_like.storage.layout import CALLS, digests_under
+from fleche_like.storage.layout import CALLS
 from fleche_like.storage.references import SupportsReferences
 from fleche_like.support.progress import progress
 
@@ -73,17 +74,24 @@ def verify(
     """
     with contextlib.ExitStack() as stack:
         verification = Verification(cache, repair, stack, resume=resume)
-        verification.database()
-        bar = progress("reading values", BUCKETS, wanted=show_progress)
-        with contextlib.closing(bar):
-            verification.contents(bar.update)
-        bar = progress("looking at calls", (), wanted=show_progress)
-        with contextlib.closing(bar):
-            verification.calls(bar.update)
-        verification.parts()
-        verification.results()
-        verification.done()
+        try:
+            _run(verification, show_progress=show_progress)
+        except DatabaseDamaged as damage:  # so far that it cannot be read
+            verification.report.add(Finding("database", "", str(damage)))
         return verification.report.verified()
+
+
+def _run(verification: Verification, *, show_progress: bool) -> None:
+    verification.database()
+    bar = progress("reading values", BUCKETS, wanted=show_progress)
+    with contextlib.closing(bar):
+        verification.contents(bar.update)
+    bar = progress("looking at calls", (), wanted=show_progress)
+    with contextlib.closing(bar):
+        verification.calls(bar.update)
+    verification.parts()
+    verification.results()
+    verification.done()
 
 
 class Verification:
@@ -129,8 +137,9 @@ class Verification:
         """Check the bytes of every value."""
         first = self._position() if self._resume else 0
         with workers(self._values.backend) as mapped:
-            for number, bucket in enumerate(BUCKETS):
-                for digests in self._listed(bucket):
+            listed = by_bucket(self._values.backend, self._values.prefix)
+            for number, (_, inside) in enumerate(listed):
+                while digests := list(itertools.islice(inside, BATCH)):
                     if number < first:
                         self._there.add_all(digests)
                         continue
@@ -180,11 +189,6 @@ class Verification:
             self._values.backend.delete(POSITION)
 
     # --- values --------------------------------------------------------------------------------
-
-    def _listed(self, bucket: str) -> Iterator[list[Digest]]:
-        found = digests_under(self._values.backend, f"{self._values.prefix}{bucket}/")
-        while batch := list(itertools.islice(found, BATCH)):
-            yield batch
 
     def _value(self, digest: Digest, reason: str) -> None:
         self.report.values += 1
@@ -238,9 +242,9 @@ class Verification:
     def _count_adoptable(self, calls: SqlCallStorage) -> None:
         if calls.records is None:
             return
-        for bucket in BUCKETS:
+        for bucket, keys in by_bucket(calls.records, CALLS):
             known = self._keys.digests(bucket)
-            for key in digests_under(calls.records, f"{CALLS}{bucket}/"):
+            for key in keys:
                 if bytes.fromhex(key) not in known and not calls.contains(key):
                     self.report.adoptable += 1
 
