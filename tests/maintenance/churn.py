@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from fleche_like import Cache, open_cache
 from fleche_like.calls import Call
+from fleche_like.hashing import Digest
 
 SIZES = (10, 2_000, 12_000)
 """Of lists of small integers: in one statement with the call, a blob of its own, and a file."""
@@ -17,7 +19,7 @@ def result(number: int) -> list[int]:
 
 
 def call(who: str, number: int) -> Call:
-    arguments = {"n": number % 21}
+    arguments: dict[str, Any] = {"n": number % 21}
     if number % 2:
         arguments["data"] = {"own": [who] * 40}  # no scalar: saved step by step
     return Call("work", arguments, module=who, result=result(number))
@@ -26,7 +28,7 @@ def call(who: str, number: int) -> Call:
 def churn(cache: Cache, who: str, rounds: int) -> int:
     """Return how many look-ups were wrong."""
     wrong = 0
-    held: list[tuple[str, int]] = []
+    held: list[tuple[Digest, int]] = []
     for number in range(rounds):
         key = cache.save(call(who, number))
         held.append((key, number))

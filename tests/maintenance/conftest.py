@@ -17,20 +17,26 @@ from tests import servers
 
 
 def embedded(folder: Path) -> Cache:
-    return open_cache(folder / "cache", memory_bytes=0)
+    cache: Cache = opened(folder)
+    return cache
 
 
-def in_memory(_folder: Path) -> Cache:
+def opened(folder: Path, **options: Any) -> Any:
+    """An embedded cache, whose storages tests look into."""
+    return open_cache(folder / "cache", memory_bytes=0, **options)
+
+
+def in_memory(_folder: Path) -> Any:
     return open_cache("memory://", memory_bytes=0)
 
 
-def records_elsewhere(folder: Path) -> Cache:
+def records_elsewhere(folder: Path) -> Any:
     records = LocalBackend(folder / "records")
     calls = SqlCallStorage(f"sqlite:///{folder}/index.db", records=records)
     return Cache(BackendValueStorage(LocalBackend(folder / "values")), calls, memory_bytes=0)
 
 
-def without_index(_folder: Path) -> Cache:
+def without_index(_folder: Path) -> Any:
     calls, values = BackendCallStorage(MemoryBackend()), BackendValueStorage(MemoryBackend())
     return Cache(values, calls, memory_bytes=0)
 
@@ -65,12 +71,20 @@ PLACES = [
     pytest.param(on_postgresql, marks=servers.needs_postgresql),
     pytest.param(on_mariadb, marks=servers.needs_mariadb),
     pytest.param(values_in_a_folder, marks=servers.needs_postgresql),
-    pytest.param(values_on_s3, marks=[servers.needs_postgresql, servers.needs_s3]),
 ]
+ON_S3 = pytest.param(values_on_s3, marks=[servers.needs_postgresql, servers.needs_s3])
 
 
 @pytest.fixture(params=PLACES)
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cache]:
+    make: Callable[[Path], Cache] = request.param
+    with make(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=[*PLACES, ON_S3])
+def any_cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cache]:
+    """Of every kind, those with values behind slow requests included."""
     make: Callable[[Path], Cache] = request.param
     with make(tmp_path) as made:
         yield made

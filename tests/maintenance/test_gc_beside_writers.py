@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from fleche_like import Cache, open_cache
+from fleche_like import open_cache
 from fleche_like.calls import Call
 from fleche_like.maintenance import gc, verify
 from fleche_like.support.sentinel import MISSING
 from tests.maintenance import churn
+from tests.maintenance.conftest import opened
 from tests.project.paths import ROOT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -50,7 +52,7 @@ def wrong_answers(running: list[subprocess.Popen[str]]) -> list[str]:
 
 def test_no_call_loses_its_result_to_collections_without_any_grace(tmp_path):
     """Writers store and evict equal values all the time; each look-up must be right."""
-    with open_cache(tmp_path / "cache", memory_bytes=0) as cache:
+    with opened(tmp_path) as cache:
         running = writers(tmp_path / "cache", 3, 200)
         collected = 0
         while any(process.poll() is None for process in running):
@@ -91,7 +93,7 @@ def test_a_collection_may_die_at_any_moment(tmp_path):
 # --- forced interleavings ------------------------------------------------------------------------
 
 
-def collecting_before_the_record(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def collecting_before_the_record(cache: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let gc run between the result and the call that names it."""
     save, collected = cache.calls.save, []
 
@@ -110,7 +112,7 @@ def test_a_result_removed_just_before_its_call_is_stored_is_put_again(
     tmp_path, monkeypatch, argument
 ):
     large = np.arange(20_000)
-    with open_cache(tmp_path / "cache", memory_bytes=0) as cache:
+    with opened(tmp_path) as cache:
         cache.values.save(large)  # so that it is found there, and not written
         collected = collecting_before_the_record(cache, monkeypatch)
         key = cache.save(Call("f", {"a": argument}, result=large))
@@ -123,7 +125,7 @@ def test_a_call_stored_while_gc_looks_keeps_its_values(tmp_path, monkeypatch):
     from fleche_like.maintenance import sweeping
 
     data, view = {"part": [1.5] * 2000}, np.float64(2.5)
-    with open_cache(tmp_path / "cache", memory_bytes=0) as cache:
+    with opened(tmp_path) as cache:
         cache.values.save(data)
         cache.values.save(view)
         kept: list[str] = []
