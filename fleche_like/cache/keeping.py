@@ -31,9 +31,13 @@ class Keeping:
 
     def is_whole(self, key: Digest) -> bool:
         """Return whether a value is stored, and all its parts are."""
-        values = self._values
-        if not values.contains(key):
-            return False
-        return not isinstance(values, SupportsReferences) or all(
-            map(self.is_whole, values.references(key))
-        )
+        values, seen, rest = self._values, {key}, [key]
+        while rest:
+            digest = rest.pop()
+            if not values.contains(digest):
+                return False
+            if isinstance(values, SupportsReferences):
+                new = set(values.references(digest)) - seen
+                seen |= new
+                rest += new
+        return True

@@ -13,6 +13,7 @@ from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.base import OperationContext
+from fleche_like.storage.divided import Divided, stored_bytes
 from fleche_like.storage.values import OVERWRITTEN_BYTES
 
 T = TypeVar("T")
@@ -93,14 +94,14 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
     def store_large(call: DigestedCall, digest: Digest, parts: Sequence[Buffer]) -> None:
         is_kept = keeping.is_certain()
         values.put_once(parts, digest)
-        sized.save(call, size_bytes=sum(map(len, parts)))
+        sized.save(call, size_bytes=stored_bytes(parts))
         if not is_kept:
             values.put_once(parts, digest)
 
     def store(call: DigestedCall, result: Any) -> None:
         digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
         parts = encode(result, digest)
-        if sum(map(len, parts)) > OVERWRITTEN_BYTES:
+        if sum(map(len, parts)) > OVERWRITTEN_BYTES or isinstance(parts, Divided):
             unit.run(lambda: store_large(call, digest, parts))
         else:
             save(call, digest, b"".join(parts))

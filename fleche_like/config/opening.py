@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from fleche_like.cache import MEMORY_BYTES, Cache
 from fleche_like.errors import CacheNotFound, ConfigError
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.dividing import DESTRUCTURE_BYTES
 from fleche_like.support.redact import redact
 
 INLINE_BYTES: Final = 32 * 1024
@@ -28,6 +29,7 @@ def open_cache(
     mmap: bool | Literal["verify"] = False,
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
+    destructure_bytes: int | None = DESTRUCTURE_BYTES,
 ) -> Cache:
     """Open a cache, and make it if it is not there.
 
@@ -44,6 +46,8 @@ def open_cache(
         durability: ``"process"`` survives the death of the process, and may lose the latest calls
             when the machine dies; ``"power"`` waits for the disk on each save.
         inline_bytes: values up to this size go into the database of an embedded cache.
+        destructure_bytes: store containers part by part, each part of this size or more once,
+            however many values have it; ``None`` or 0 stores every value as a whole.
 
     Raises:
         CacheNotFound: ``read_only``, and there is no cache.
@@ -63,13 +67,14 @@ def open_cache(
             source="open_cache",
         )
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
+    stored: dict[str, Any] = {"mmap": mmap, "destructure_bytes": destructure_bytes}
     if kind == "memory":
-        return _in_memory(**common)
+        return _in_memory(destructure_bytes, **common)
     database_options = {"read_only": read_only, "durability": durability}
     if kind == "server":
-        return _on_server(text, values, mmap, database_options, **common)
+        return _on_server(text, values, stored, database_options, **common)
     folder = _existing(text, read_only=read_only)
-    return _embedded(folder, inline_bytes, mmap, database_options, **common)
+    return _embedded(folder, inline_bytes, stored, database_options, **common)
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:
@@ -113,18 +118,18 @@ def _existing(target: str, *, read_only: bool) -> Path:
     return folder
 
 
-def _in_memory(**common: Any) -> Cache:
+def _in_memory(destructure_bytes: int | None, **common: Any) -> Cache:
     from fleche_like.backends import MemoryBackend
     from fleche_like.index import SqlCallStorage
 
-    values = BackendValueStorage(MemoryBackend())
+    values = BackendValueStorage(MemoryBackend(), destructure_bytes=destructure_bytes)
     return Cache(values, SqlCallStorage("sqlite://"), url="memory://", **common)
 
 
 def _embedded(
     folder: Path,
     inline_bytes: int,
-    mmap: bool | Literal["verify"],
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -136,14 +141,14 @@ def _embedded(
     calls = SqlCallStorage(database, read_only=database.read_only)
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
-    values = BackendValueStorage(backend, mmap=mmap)
+    values = BackendValueStorage(backend, **stored)
     return Cache(values, calls, url=str(folder), folder=folder, resources=[database], **common)
 
 
 def _on_server(
     url: str,
     values: str | os.PathLike[str] | None,
-    mmap: bool | Literal["verify"],
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -154,5 +159,5 @@ def _on_server(
     database = Database(url, **database_options)
     calls = SqlCallStorage(database, read_only=database.read_only)
     backend = DatabaseBackend(database) if values is None else connect(values)
-    stored = BackendValueStorage(backend, mmap=mmap)
-    return Cache(stored, calls, url=redact(url), resources=[database], **common)
+    stored_values = BackendValueStorage(backend, **stored)
+    return Cache(stored_values, calls, url=redact(url), resources=[database], **common)
