@@ -23,6 +23,7 @@ from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
+from fleche_like.cache.pins import pins_of
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.reading_many import ManyReader, many_reader_of
@@ -118,6 +119,7 @@ class Cache(OperationContext):
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
         self._keeping = Keeping(self.values, self.calls)
+        self._pins = None if self.read_only else pins_of(self.folder)
         straight = straight_saver(self.values, self.calls)
         self._save_straight = straight if without_context else None
         self.hits = 0
@@ -300,7 +302,11 @@ class Cache(OperationContext):
             SaveError: ``"all"``, and one cannot be turned into bytes.
         """
         self._refuse_if_read_only()
-        return prepare(call, digested or call.digested(), self.values, self._encoding, arguments)
+        digested = digested or call.digested()
+        sealed = prepare(call, digested, self.values, self._encoding, arguments)
+        if sealed.relied and self._pins is not None:
+            self._pins.hold(sealed, sealed.relied)
+        return sealed
 
     def commit(
         self,
@@ -575,7 +581,13 @@ class Cache(OperationContext):
         self.memory.clear()
         with contextlib.ExitStack() as closing:
             # Last in, first out; each is closed even if another one fails to.
-            for resource in (*reversed(self._resources), self.calls, self.values, self.leases):
+            for resource in (
+                *reversed(self._resources),
+                self.calls,
+                self.values,
+                self.leases,
+                self._pins,
+            ):
                 if isinstance(resource, SupportsClose):
                     closing.callback(resource.close)
 

@@ -28,6 +28,8 @@ class SealedArguments(PreparedCall):
     """A prepared call and the encoded arguments that go into the same transaction as its record."""
 
     pending: dict[Digest, bytes] = field(default_factory=dict)
+    relied: list[Digest] = field(default_factory=list)
+    """Values that are stored before the call is: found there, or too large to wait in memory."""
 
 
 def prepare(
@@ -57,8 +59,10 @@ def prepare(
         return SealedArguments(replace(digested, scalars={}, views={}))
     sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
-        if not _is_kept(key, values):
-            _keep(value, key, values, encoding, sealed.pending, everything=arguments == "all")
+        if _is_kept(key, values) or _keep(
+            value, key, values, encoding, sealed.pending, everything=arguments == "all"
+        ):
+            sealed.relied.append(key)
     return sealed
 
 
@@ -82,18 +86,22 @@ def _keep(
     pending: dict[Digest, bytes],
     *,
     everything: bool,
-) -> None:
+) -> bool:
+    """Store a value, or let it wait for the call; whether it is stored now."""
     try:
         if encoding is None:
             values.save(value, key)
-            return
+            return True
         parts = encoding.encode(value, key)
     except SaveError:
         if everything:
             raise
-        return
+        return False
     size = stored_bytes(parts)
     if size <= KEPT_BYTES and not isinstance(parts, Divided):
         pending[key] = b"".join(parts)
-    elif everything or size <= LARGEST_ARGUMENT_BYTES:
+        return False
+    if everything or size <= LARGEST_ARGUMENT_BYTES:
         encoding.put_encoded(parts, key)
+        return True
+    return False

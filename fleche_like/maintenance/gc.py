@@ -75,8 +75,8 @@ def gc(
         grace: what was written, or found there by a writer, within this time stays; in seconds
             if it is a number. Where calls are in SQLite, no result of a call is ever removed,
             however short it is. Elsewhere it must be longer than it takes to store a result and
-            its call, hence some minutes; and everywhere longer than a function runs whose
-            arguments shall be found with the call.
+            its call, hence some minutes, and longer than a function runs whose arguments shall be
+            found with the call (in an embedded cache, running calls pin theirs).
         quarantine: remove what was put into quarantine longer ago than this; nothing if left out.
         only: digests of the values that may go, and nothing but values; all if left out.
         dry_run: remove nothing.
@@ -92,7 +92,7 @@ def gc(
     before = time.time() - _seconds(grace)
     with contextlib.ExitStack() as stack:
         chosen = None if only is None else _spooled(only, stack)
-        roots = _marked(cache, stack, show_progress=show_progress)
+        roots = _marked(cache, stack, clean=not dry_run, show_progress=show_progress)
         if roots.unreadable:
             logger.warning("%s calls have no sound record: no value is removed", roots.unreadable)
             swept = (0, 0, 0)
@@ -105,10 +105,12 @@ def gc(
         return _with_leftovers(found, cache, roots, before, quarantine, dry_run=dry_run)
 
 
-def _marked(cache: CacheLike, stack: contextlib.ExitStack, *, show_progress: bool) -> Roots:
+def _marked(
+    cache: CacheLike, stack: contextlib.ExitStack, *, clean: bool, show_progress: bool
+) -> Roots:
     bar = progress("looking at calls", (), wanted=show_progress)
     with contextlib.closing(bar):
-        roots = Roots(cache, bar.update)
+        roots = Roots(cache, bar.update, clean=clean)
         stack.callback(roots.close)
         roots.mark()
     return roots

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.database import DatabaseBackend
+from fleche_like.cache.pins import pinned
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.listing import by_bucket
@@ -22,11 +24,9 @@ from fleche_like.maintenance.parts import (
     uses_of,
     values_of,
 )
+from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import CALLS, path
-from fleche_like.storage.references import SupportsReferences
-
-NAMES: Final = "names/"
-"""Where a storage manager keeps its names, among the values they refer to."""
+from fleche_like.storage.names import NAMES
 
 _DIGESTS: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
@@ -37,6 +37,7 @@ class Roots:
     Args:
         cache: the cache.
         seen: told how many calls were looked at.
+        clean: remove the pins of dead processes.
 
     Attributes:
         calls: how many calls there are.
@@ -44,8 +45,12 @@ class Roots:
         orphans: records without rows, which ``reindex`` would take up.
     """
 
-    def __init__(self, cache: CacheLike, seen: Callable[[int], object]) -> None:
+    def __init__(
+        self, cache: CacheLike, seen: Callable[[int], object], *, clean: bool = False
+    ) -> None:
         self._cache = cache
+        self._folder: Path | None = getattr(cache, "folder", None)
+        self._clean = clean
         self._values = values_of(cache)
         self._seen = seen
         self._uses = uses_of(cache.calls)
@@ -65,6 +70,7 @@ class Roots:
         if self._uses is not None:
             self._marks.add_all(self._uses.of_manifests())
         self._marks.add_all(named(self._values.backend))
+        self._marks.add_all(self._pinned(clean=self._clean))
         self._marks = with_parts(self._values, self._marks)
 
     def of(self, bucket: str) -> set[bytes]:
@@ -88,8 +94,12 @@ class Roots:
         return True
 
     def used(self, digests: list[Digest]) -> set[Digest]:
-        """Return which of some digests calls name now, as the indexes say."""
-        return set() if self._uses is None else self._uses.used(digests)
+        """Return which of some digests calls name now, as the indexes say, or running calls do."""
+        found = set() if self._uses is None else self._uses.used(digests)
+        return found | self._pinned()
+
+    def _pinned(self, *, clean: bool = False) -> set[Digest]:
+        return set() if self._folder is None else pinned(self._folder, clean=clean)
 
     def hold(self) -> None:
         """Inside a transaction: let nobody else write, where that is how writers are kept apart."""
@@ -143,13 +153,11 @@ def named(backend: ByteBackend) -> Iterator[Digest]:
         yield from (Digest(found.decode()) for found in _DIGESTS.findall(data))
 
 
-def with_parts(values: object, marks: Spool) -> Spool:
+def with_parts(values: BackendValueStorage, marks: Spool) -> Spool:
     """Return marks and those of all parts that their values are put together from.
 
-    The given marks are closed unless they are what is returned.
+    The given marks are closed.
     """
-    if not isinstance(values, SupportsReferences):
-        return marks
     done, frontier = Spool(), marks
     while True:
         parts, count = Spool(), 0

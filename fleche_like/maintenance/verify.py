@@ -30,7 +30,6 @@ from fleche_like.maintenance.parts import (
 from fleche_like.maintenance.repair import Outcome, Repair, Repairer
 from fleche_like.maintenance.sweeping import workers
 from fleche_like.storage.layout import CALLS
-from fleche_like.storage.references import SupportsReferences
 from fleche_like.support.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -163,8 +162,6 @@ class Verification:
     def parts(self) -> None:
         """Look whether all parts of values are there."""
         values = self._values
-        if not isinstance(values, SupportsReferences):
-            return
         for bucket in BUCKETS:
             for found in self._there.digests(bucket):
                 digest = Digest(found.hex())

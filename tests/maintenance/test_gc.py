@@ -188,10 +188,10 @@ def test_what_a_name_refers_to_stays(cache):
 class Divided(BackendValueStorage):
     """Says of some values that they are put together from others."""
 
-    parts: dict[Digest, tuple[Digest, ...]]
+    of: dict[Digest, tuple[Digest, ...]]
 
     def references(self, key):
-        return self.parts.get(key, ())
+        return self.of.get(key, ())
 
 
 def test_parts_of_parts_stay_with_the_value(tmp_path):
@@ -199,7 +199,7 @@ def test_parts_of_parts_stay_with_the_value(tmp_path):
         divided = Divided(plain.values.backend)
         cache: Any = Cache(divided, plain.calls, memory_bytes=0)
         whole, part, inner, unused = (divided.save([name] * 9) for name in "abcd")
-        divided.parts = {whole: (part,), part: (inner, part), unused: (unused,)}
+        divided.of = {whole: (part,), part: (inner, part), unused: (unused,)}
         cache.save(Call("f", {}, result=["a"] * 9))
         assert gc(cache, grace=EVERYTHING).values == 1
         assert values(cache) == {whole, part, inner}

@@ -224,10 +224,10 @@ def test_every_byte_of_a_large_value_counts(tmp_path):
 class Divided(BackendValueStorage):
     """Says of some values that they are put together from others."""
 
-    parts: dict[Digest, tuple[Digest, ...]]
+    of: dict[Digest, tuple[Digest, ...]]
 
     def references(self, key):
-        return self.parts.get(key, ())
+        return self.of.get(key, ())
 
 
 def test_a_missing_part_is_found_and_fetched(tmp_path):
@@ -235,7 +235,7 @@ def test_a_missing_part_is_found_and_fetched(tmp_path):
         divided = Divided(plain.values.backend)
         cache: Any = Cache(divided, plain.calls, memory_bytes=0)
         whole, part = divided.save(["whole"]), divided.save(["part"])
-        divided.parts = {whole: (part,)}
+        divided.of = {whole: (part,)}
         copy = BackendValueStorage(MemoryBackend())
         copy.save(["part"])
         divided.evict(part)
