@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 
 from fleche_like.backends import (
     ByteBackend,
+    SupportsAge,
     SupportsBatch,
     SupportsMap,
     SupportsOpen,
