@@ -368,14 +368,23 @@ class Cache(OperationContext):
         manifest: Mapping[str, Digest] | None,
     ) -> None:
         def save() -> None:
-            # The result first: when it goes into a file, no transaction has begun yet.
-            self.values.save(result, call.result)
-            self._save_arguments(prepared)
-            self.calls.save(call)
-            self._save_manifest(call.code, manifest)
+            self._save_values(call, result, prepared)
+            self._save_record(call, manifest)
 
         with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)
+
+    def _save_values(self, call: DigestedCall, result: Any, prepared: PreparedCall) -> None:
+        # The result first: when it goes into a file, no transaction has begun yet.
+        self.values.save(result, call.result)
+        self._save_arguments(prepared)
+
+    def _save_record(
+        self, call: DigestedCall, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
+        """Save record and manifest; return the values that were stored for the manifest."""
+        self.calls.save(call)
+        return self._save_manifest(call.code, manifest)
 
     def _storage_contexts(
         self, call: DigestedCall, prepared: PreparedCall
@@ -399,16 +408,20 @@ class Cache(OperationContext):
             for key, data in prepared.pending.items():
                 self._encoding.put_encoded((data,), key)
 
-    def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
+    def _save_manifest(
+        self, code: Digest | None, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
         if code is None or manifest is None or code in self._known_codes:
-            return
+            return ()
         if not isinstance(self.calls, SupportsManifests) or self.calls.manifest(code):
-            return
+            return ()
+        kept: Mapping[Digest, Any] = {}
         if isinstance(manifest, Manifest):
             manifest, kept = manifest.kept()
             for digest, value in kept.items():
                 self.values.save(value, digest)
         self.calls.save_manifest(code, manifest)
+        return kept
 
     def save(self, call: Call) -> Digest:
         """Store a call whose result is known, with its values, and return its key.

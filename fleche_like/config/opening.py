@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fleche_like.cache import MEMORY_BYTES, Cache
+from fleche_like.cache import MEMORY_BYTES, BudgetedCache, Cache
 from fleche_like.errors import CacheNotFound, ConfigError
 from fleche_like.storage import BackendValueStorage
 from fleche_like.support.redact import redact
@@ -28,6 +29,10 @@ def open_cache(
     mmap: bool | Literal["verify"] = False,
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
+    max_bytes: int | None = None,
+    max_items: int | None = None,
+    max_age: float | dt.timedelta | None = None,
+    eviction: Literal["lru", "cost"] = "lru",
 ) -> Cache:
     """Open a cache, and make it if it is not there.
 
@@ -44,6 +49,11 @@ def open_cache(
         durability: ``"process"`` survives the death of the process, and may lose the latest calls
             when the machine dies; ``"power"`` waits for the disk on each save.
         inline_bytes: values up to this size go into the database of an embedded cache.
+        max_bytes: keep records and values within so many bytes, as
+            :class:`~fleche_like.cache.BudgetedCache` does.
+        max_items: keep so many calls.
+        max_age: keep what was used within so many seconds, or this timedelta.
+        eviction: what goes first: ``"lru"`` or ``"cost"``.
 
     Raises:
         CacheNotFound: ``read_only``, and there is no cache.
@@ -63,13 +73,19 @@ def open_cache(
             source="open_cache",
         )
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
-    if kind == "memory":
-        return _in_memory(**common)
     database_options = {"read_only": read_only, "durability": durability}
-    if kind == "server":
-        return _on_server(text, values, mmap, database_options, **common)
-    folder = _existing(text, read_only=read_only)
-    return _embedded(folder, inline_bytes, mmap, database_options, **common)
+    if kind == "memory":
+        opened = _in_memory(**common)
+    elif kind == "server":
+        opened = _on_server(text, values, mmap, database_options, **common)
+    else:
+        folder = _existing(text, read_only=read_only)
+        opened = _embedded(folder, inline_bytes, mmap, database_options, **common)
+    if max_bytes is None and max_items is None and max_age is None:
+        return opened
+    return BudgetedCache(
+        opened, max_bytes=max_bytes, max_items=max_items, max_age=max_age, eviction=eviction
+    )
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:

@@ -35,6 +35,7 @@ from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.late import Late
+from fleche_like.index.ledger import Ledger
 from fleche_like.index.manifests import Manifests
 from fleche_like.index.many import KeyLists, condition
 from fleche_like.index.models import calls, state
@@ -403,6 +404,10 @@ class SqlCallStorage(CallStorage):
         return ((key, found.get(path(CALLS, key))) for key in keys)
 
     # --- the whole -----------------------------------------------------------------------------
+
+    def ledger(self) -> Ledger:
+        """Return what a budget keeps account in."""
+        return Ledger(self.database)
 
     def retrying(self, action: Callable[[], T]) -> T:
         """Run a unit of work, and again if the server undid it: see the database's method."""
