@@ -120,7 +120,9 @@ class Account:
         for row in rows:
             if self._ledger.call(row.key) is None:
                 for call in self._calls.load_many([row.key]):
-                    self._enter(call, row, MICROSECONDS * (row.used or 0))
+                    # Of one second in the order in which they were saved.
+                    used = MICROSECONDS * (row.used or 0) + row.number % MICROSECONDS
+                    self._enter(call, row, used)
             self._seen = row.number
         return len(rows)
 
@@ -196,9 +198,23 @@ class Account:
     # Values
 
     def is_sure(self, digest: Digest) -> bool:
-        """Return whether a value is stored and stays: somebody uses it, or it was looked for."""
+        """Return whether a value is stored with its parts, and stays so.
+
+        One that was about to be removed goes at once: some of its parts may have gone already.
+        """
         found = self._ledger.value(digest)
-        return (found is not None and found[1] > 0) or self._stored(digest) is not None
+        if found is not None and not found[1]:
+            self._remove_unused(digest, found[0])
+            return False
+        if found is not None and found[0]:
+            return True
+        parts = [self.is_sure(part) for part in self._parts_of(digest)]
+        return self._stored(digest) is not None and all(parts)
+
+    def _remove_unused(self, digest: Digest, size: int) -> None:
+        self._values.backend.delete(path(self._values.prefix, digest))
+        self._ledger.remove_value(digest)
+        self._bytes -= size
 
     def hold(self, digests: Iterable[Digest]) -> None:
         """Enter values that are used for ever: those of code manifests."""
@@ -269,9 +285,7 @@ class Account:
         """
         unused = self._ledger.unused(count)
         for digest, size in unused:
-            self._values.backend.delete(path(self._values.prefix, digest))
-            self._ledger.remove_value(digest)
-            self._bytes -= size
+            self._remove_unused(digest, size)
         return len(unused)
 
     def _stored(self, digest: Digest) -> int | None:

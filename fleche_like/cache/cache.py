@@ -54,6 +54,7 @@ from fleche_like.storage import (
     CallStorage,
     Intent,
     OperationContext,
+    StoredPart,
     ValueStorage,
 )
 from fleche_like.support.sentinel import MISSING, Missing
@@ -172,13 +173,12 @@ class Cache(OperationContext):
         What cannot be decoded here is left out; :meth:`lookup` says why.
         """
         wanted = dict.fromkeys(keys)
-        in_memory = ((key, self.memory.get(key)) for key in wanted)
-        found = {key: result for key, result in in_memory if result is not MISSING}
+        found = self.memory.get_many(wanted)
         missing = [key for key in wanted if key not in found]
         if missing:
-            read = self._read_many_in_place(missing)
+            read, keep = self._read_many_in_place(missing), self.memory.put
             for key, result in read.items():
-                self.memory.put(key, result)
+                keep(key, result)
             found |= read
         self.hits += len(found)
         self.misses += len(wanted) - len(found)
@@ -272,6 +272,23 @@ class Cache(OperationContext):
     def load_values(self, digests: Sequence[Digest]) -> dict[Digest, Any]:
         """Return the values of full digests; those that are not stored are left out."""
         return self._values_of(digests)
+
+    def parts(self, digest: Digest | str, *, uses: bool = False) -> list[StoredPart]:
+        """Return the parts that a value is stored in, with their sizes; none if it is whole.
+
+        Args:
+            digest: of the value, full or short.
+            uses: also count of how many values each is a part, which reads the beginning of every
+                value that is stored.
+
+        Raises:
+            KeyError: it is not stored.
+            AmbiguousDigestError: several values begin with a short digest.
+        """
+        if isinstance(self.values, BackendValueStorage):
+            return self.values.parts(digest, uses=uses)
+        self.values.expand(digest)
+        return []
 
     # Saving
 

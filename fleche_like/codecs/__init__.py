@@ -3,6 +3,7 @@
 ========================  =====================================================================
 :mod:`.base`              what a codec is
 :mod:`.pickle`            the default codec
+:mod:`.parts`             values without their parts
 :mod:`.registry`          codecs by name
 :mod:`.layout`            the envelope's fields, lengths and checksums
 :mod:`.envelope`          sealing, and opening from memory
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from fleche_like.codecs.base import Buffer, Codec, Encoded
 from fleche_like.codecs.envelope import Sealed, seal, unseal
+from fleche_like.codecs.parts import PartsCodec, Skeleton
 from fleche_like.codecs.pickle import PickleCodec
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec, register_codec
@@ -24,8 +26,10 @@ __all__ = [
     "Buffer",
     "Codec",
     "Encoded",
+    "PartsCodec",
     "PickleCodec",
     "Sealed",
+    "Skeleton",
     "dumps",
     "get_codec",
     "load_file",

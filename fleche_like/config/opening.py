@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from fleche_like.cache import MEMORY_BYTES, BudgetedCache, Cache
 from fleche_like.errors import CacheNotFound, ConfigError
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.dividing import DESTRUCTURE_BYTES
 from fleche_like.support.redact import redact
 
 INLINE_BYTES: Final = 32 * 1024
@@ -29,6 +30,7 @@ def open_cache(
     mmap: bool | Literal["verify"] = False,
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
+    destructure_bytes: int | None = DESTRUCTURE_BYTES,
     max_bytes: int | None = None,
     max_items: int | None = None,
     max_age: float | dt.timedelta | None = None,
@@ -49,6 +51,8 @@ def open_cache(
         durability: ``"process"`` survives the death of the process, and may lose the latest calls
             when the machine dies; ``"power"`` waits for the disk on each save.
         inline_bytes: values up to this size go into the database of an embedded cache.
+        destructure_bytes: store containers part by part, each part of this size or more once,
+            however many values have it; ``None`` or 0 stores every value as a whole.
         max_bytes: keep records and values within so many bytes, as
             :class:`~fleche_like.cache.BudgetedCache` does.
         max_items: keep so many calls.
@@ -73,14 +77,15 @@ def open_cache(
             source="open_cache",
         )
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
+    stored: dict[str, Any] = {"mmap": mmap, "destructure_bytes": destructure_bytes}
     database_options = {"read_only": read_only, "durability": durability}
     if kind == "memory":
-        opened = _in_memory(**common)
+        opened = _in_memory(destructure_bytes, **common)
     elif kind == "server":
-        opened = _on_server(text, values, mmap, database_options, **common)
+        opened = _on_server(text, values, stored, database_options, **common)
     else:
         folder = _existing(text, read_only=read_only)
-        opened = _embedded(folder, inline_bytes, mmap, database_options, **common)
+        opened = _embedded(folder, inline_bytes, stored, database_options, **common)
     if max_bytes is None and max_items is None and max_age is None:
         return opened
     return BudgetedCache(
@@ -129,18 +134,18 @@ def _existing(target: str, *, read_only: bool) -> Path:
     return folder
 
 
-def _in_memory(**common: Any) -> Cache:
+def _in_memory(destructure_bytes: int | None, **common: Any) -> Cache:
     from fleche_like.backends import MemoryBackend
     from fleche_like.index import SqlCallStorage
 
-    values = BackendValueStorage(MemoryBackend())
+    values = BackendValueStorage(MemoryBackend(), destructure_bytes=destructure_bytes)
     return Cache(values, SqlCallStorage("sqlite://"), url="memory://", **common)
 
 
 def _embedded(
     folder: Path,
     inline_bytes: int,
-    mmap: bool | Literal["verify"],
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -152,14 +157,14 @@ def _embedded(
     calls = SqlCallStorage(database, read_only=database.read_only)
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
-    values = BackendValueStorage(backend, mmap=mmap)
+    values = BackendValueStorage(backend, **stored)
     return Cache(values, calls, url=str(folder), folder=folder, resources=[database], **common)
 
 
 def _on_server(
     url: str,
     values: str | os.PathLike[str] | None,
-    mmap: bool | Literal["verify"],
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -170,5 +175,5 @@ def _on_server(
     database = Database(url, **database_options)
     calls = SqlCallStorage(database, read_only=database.read_only)
     backend = DatabaseBackend(database) if values is None else connect(values)
-    stored = BackendValueStorage(backend, mmap=mmap)
-    return Cache(stored, calls, url=redact(url), resources=[database], **common)
+    stored_values = BackendValueStorage(backend, **stored)
+    return Cache(stored_values, calls, url=redact(url), resources=[database], **common)
