@@ -4,16 +4,28 @@
 
     reindex.py     the index, rebuilt from the records of calls
     transfer.py    calls from one cache to another; sync.py: in both directions
-    archive.py     a selection as one file, and back
+    archives/      a selection as one file, and back
     rekey.py       calls under another name, with another argument, for other code
     importing/     the folders of fleche, joblib and diskcache
 """
 
 from __future__ import annotations
 
+from fleche_like.maintenance.archives import Exported, Imported, export, import_
 from fleche_like.maintenance.moving import Transferred
 from fleche_like.maintenance.reindex import Reindexed, reindex
 from fleche_like.maintenance.sync import Synced, sync
 from fleche_like.maintenance.transfer import transfer
 
-__all__ = ["Reindexed", "Synced", "Transferred", "reindex", "sync", "transfer"]
+__all__ = [
+    "Exported",
+    "Imported",
+    "Reindexed",
+    "Synced",
+    "Transferred",
+    "export",
+    "import_",
+    "reindex",
+    "sync",
+    "transfer",
+]

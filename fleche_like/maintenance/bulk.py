@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fleche_like.cache import Cache
 from fleche_like.calls import RESULT, DigestedCall
@@ -44,6 +44,18 @@ def contained(storage: CallStorage, keys: Sequence[Digest]) -> set[str]:
     if isinstance(storage, SupportsMany):
         return storage.contains_many(keys)
     return {key for key in keys if storage.contains(key)}
+
+
+def stored(cache: Cache, key: Digest) -> DigestedCall | None:
+    """Return the call of a full key, ``None`` if there is no sound one."""
+    lookup: Any = getattr(cache.calls, "lookup", None)
+    if lookup is not None:
+        call = lookup(key)
+        return call if isinstance(call, DigestedCall) else None
+    try:
+        return cache.calls.load(key)
+    except KeyError:
+        return None
 
 
 def usages_of(storage: CallStorage, keys: Sequence[Digest]) -> Mapping[Digest, Used]:

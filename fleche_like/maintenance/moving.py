@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from fleche_like.cache import Cache
 from fleche_like.cache.saving import UnitOfWork
@@ -15,6 +15,7 @@ from fleche_like.maintenance.bulk import (
     contained,
     needs_result,
     save_all,
+    stored,
     usages_of,
     values_of,
 )
@@ -89,18 +90,6 @@ def sort_out(calls: Sequence[DigestedCall], target: Cache) -> Sorted:
         else:
             found.other.append((call, theirs))
     return found
-
-
-def stored(cache: Cache, key: Digest) -> DigestedCall | None:
-    """Return the call of a full key, ``None`` if there is no sound one."""
-    lookup: Any = getattr(cache.calls, "lookup", None)
-    if lookup is not None:
-        call = lookup(key)
-        return call if isinstance(call, DigestedCall) else None
-    try:
-        return cache.calls.load(key)
-    except KeyError:
-        return None
 
 
 class _Written(NamedTuple):
