@@ -12,20 +12,29 @@
 from __future__ import annotations
 
 from fleche_like.maintenance.archives import Exported, Imported, export, import_
+from fleche_like.maintenance.changes import AcceptCode, AddArgument, Change, Rename
 from fleche_like.maintenance.moving import Transferred
 from fleche_like.maintenance.reindex import Reindexed, reindex
+from fleche_like.maintenance.rekey import Rekeyed, rekey, undo_rekey
 from fleche_like.maintenance.sync import Synced, sync
 from fleche_like.maintenance.transfer import transfer
 
 __all__ = [
+    "AcceptCode",
+    "AddArgument",
+    "Change",
     "Exported",
     "Imported",
     "Reindexed",
+    "Rekeyed",
+    "Rename",
     "Synced",
     "Transferred",
     "export",
     "import_",
     "reindex",
+    "rekey",
     "sync",
     "transfer",
+    "undo_rekey",
 ]
