@@ -13,6 +13,12 @@ from __future__ import annotations
 
 from fleche_like.maintenance.archives import Exported, Imported, export, import_
 from fleche_like.maintenance.changes import AcceptCode, AddArgument, Change, Rename
+from fleche_like.maintenance.importing import (
+    Adopted,
+    import_diskcache,
+    import_fleche,
+    import_joblib,
+)
 from fleche_like.maintenance.moving import Transferred
 from fleche_like.maintenance.reindex import Reindexed, reindex
 from fleche_like.maintenance.rekey import Rekeyed, rekey, undo_rekey
@@ -22,6 +28,7 @@ from fleche_like.maintenance.transfer import transfer
 __all__ = [
     "AcceptCode",
     "AddArgument",
+    "Adopted",
     "Change",
     "Exported",
     "Imported",
@@ -32,6 +39,9 @@ __all__ = [
     "Transferred",
     "export",
     "import_",
+    "import_diskcache",
+    "import_fleche",
+    "import_joblib",
     "reindex",
     "rekey",
     "sync",
