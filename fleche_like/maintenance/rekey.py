@@ -50,7 +50,7 @@ class Rekeyed:
     changed: int = 0
     merged: int = 0
     kept: int = 0
-    journal: Path | None = None
+    journal: str | None = None
 
 
 def rekey(
@@ -99,7 +99,7 @@ def rekey(
             for some in in_batches(keys, BATCH):
                 changer.change(some)
                 bar.update(len(some))
-    done.journal = None if book is None else book.path
+    done.journal = None if book is None else str(book.path)
     return done
 
 
