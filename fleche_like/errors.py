@@ -22,6 +22,8 @@ carries its data as attributes, and survives pickling::
     │   ├── DecodeError                     intact bytes whose decoding raised
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
+    ├── ArchiveError (ValueError)           an archive of calls that is damaged, or none
+    │   └── UntrustedArchive (PermissionError)  one that no key of the cache signed
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
     ├── LockUpgradeError (RuntimeError)     a write inside a read, which could deadlock
     ├── DatabaseError (OSError)
@@ -223,6 +225,20 @@ class UnknownFormat(CodecError):
 
     key: str
     reason: str
+
+
+class ArchiveError(FlecheError, ValueError):
+    """An archive of calls is cut short, altered, of a later format, or none; nothing was taken.
+
+    Attributes: ``path``, ``reason``.
+    """
+
+    path: str
+    reason: str
+
+
+class UntrustedArchive(ArchiveError, PermissionError):
+    """A sound archive that none of the cache's keys signed; it takes it only when told to."""
 
 
 class ReadOnlyError(FlecheError, PermissionError):

@@ -56,6 +56,8 @@ BATCH: Final = 20_000
 T = TypeVar("T")
 Sealed: TypeAlias = tuple[DigestedCall, bytes]
 """A call and its record."""
+Used: TypeAlias = tuple[int | None, int | None]
+"""Bytes of a call's result as stored, and when it was last used, in seconds since 1970."""
 
 
 class SqlCallStorage(CallStorage):
@@ -112,6 +114,12 @@ class SqlCallStorage(CallStorage):
         self._many_records = KeyLists(
             self.database,
             lambda names: sa.select(calls.c.key, calls.c.record).where(
+                condition(calls.c.key, self.database.dialect, names)
+            ),
+        )
+        self._usages = KeyLists(
+            self.database,
+            lambda names: sa.select(calls.c.key, calls.c.size, calls.c.used).where(
                 condition(calls.c.key, self.database.dialect, names)
             ),
         )
@@ -240,15 +248,29 @@ class SqlCallStorage(CallStorage):
                 self._save_elsewhere(self._records, Stored(call, None, size_bytes), data)
         return call.key
 
-    def save_many(self, calls: Iterable[DigestedCall]) -> None:
+    def save_many(
+        self, calls: Iterable[DigestedCall], usages: Mapping[Digest, Used] | None = None
+    ) -> None:
         """Store calls, some thousand in each transaction.
 
         Whenever this is interrupted, the transactions before are committed.
+
+        Args:
+            calls: the calls.
+            usages: by key, as :meth:`usages` gives them.
         """
         for batch in _batches(calls):
             records = [(call, seal_record(call)) for call in batch]
             with self._operation_contexts([call.key for call in batch], intent=Intent.WRITE):
-                self.database.retrying(functools.partial(self._save_batch, records))
+                self.database.retrying(functools.partial(self._save_batch, records, usages or {}))
+
+    def contains_many(self, keys: Sequence[Digest]) -> set[str]:
+        """Return those of many full keys that are stored."""
+        return self._writer.existing(keys)
+
+    def usages(self, keys: Sequence[Digest]) -> dict[Digest, Used]:
+        """Return of the calls that are stored how large their results are, and their last use."""
+        return {Digest(key): (size, used) for key, size, used in self._usages.read(keys)}
 
     def _save(self, stored: Stored) -> None:
         self.database.retrying(lambda: self._save_once(stored))
@@ -276,21 +298,28 @@ class SqlCallStorage(CallStorage):
             self._late.added(number, stored.call, stored.record or data or b"")
         return number is not None
 
-    def _save_batch(self, sealed: Sequence[Sealed]) -> None:
+    def _save_batch(self, sealed: Sequence[Sealed], usages: Mapping[Digest, Used]) -> None:
         """Save calls inside an open transaction."""
+        unknown = (None, None)
         again = sealed
         if self._late is not None:
             self._late.derive()
             new, again = self._sorted_out(sealed)
             self._put_many(new)
             in_rows = self._records is None
-            self._writer.insert_new([Stored(call, data if in_rows else None) for call, data in new])
+            self._writer.insert_new(
+                [
+                    Stored(call, data if in_rows else None, *usages.get(call.key, unknown))
+                    for call, data in new
+                ]
+            )
             self._late.raise_watermark()
         for call, data in sorted(again, key=lambda sealed: sealed[0].key):
+            used = usages.get(call.key, unknown)
             if self._records is None:
-                self._save(Stored(call, data))
+                self._save(Stored(call, data, *used))
             else:
-                self._save_elsewhere(self._records, Stored(call, None), data)
+                self._save_elsewhere(self._records, Stored(call, None, *used), data)
 
     def _put_many(self, sealed: Sequence[Sealed]) -> None:
         """Write records to where they are kept, if that is not in the rows."""
@@ -476,6 +505,7 @@ _REBUILT: Final = frozenset(
         "_selector",
         "_record",
         "_many_records",
+        "_usages",
         "_generation",
         "_late",
     }
