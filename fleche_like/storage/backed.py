@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from fleche_like.backends import ByteBackend, SupportsTransaction
-from fleche_like.errors import DamagedEnvelope
+from fleche_like.errors import DamagedEnvelope, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.storage.base import MINIMUM_PREFIX_LENGTH, Intent, StorageBackend
 from fleche_like.storage.layout import digests_under, path, quarantine, shard
@@ -65,7 +65,7 @@ class BackedStorage(StorageBackend):
         """Return what is stored under a full digest, or ``MISSING``.
 
         Bytes that are not what was stored are put aside under ``quarantine/`` and count as
-        missing.
+        missing. What is not trusted counts as missing too, and stays.
         """
         try:
             with self._operation_context(key, intent=Intent.READ):
@@ -76,6 +76,9 @@ class BackedStorage(StorageBackend):
             logger.warning("%s%s is damaged and was put aside: %s", self.prefix, key, damage.reason)
             with self._operation_context(key, intent=Intent.WRITE):
                 quarantine(self.backend, self._path(key))
+            return MISSING
+        except UntrustedEnvelope as doubt:
+            logger.warning("%s%s is passed over: %s", self.prefix, key, doubt.reason)
             return MISSING
 
     def transaction(self) -> AbstractContextManager[Any]:

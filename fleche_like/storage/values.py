@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 from fleche_like.backends import ByteBackend, SupportsOpen
 from fleche_like.backends.abilities import map_bytes, put_parts
-from fleche_like.codecs import Buffer, Codec, PickleCodec, dumps, load_file, load_mapped, loads
+from fleche_like.codecs import (
+    Buffer,
+    Codec,
+    Guard,
+    PickleCodec,
+    Signer,
+    dumps,
+    guard_of,
+    load_file,
+    load_mapped,
+    loads,
+)
+from fleche_like.errors import CodecError
 from fleche_like.hashing import Digest
 from fleche_like.storage.backed import BackedStorage
 from fleche_like.storage.base import ValueMixin
@@ -26,7 +38,10 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             said otherwise. Reading goes by the name in each envelope.
         prefix: container of all keys, with its closing slash.
         mmap: map large buffers copy-on-write instead of copying them, where the backend can
-            (``"verify"``: and check their contents first, which reads them).
+            (``"verify"``: and check their contents first, which reads them). Nothing is mapped
+            where something is doubted: a file could change after it was verified.
+        signer: signs values, and believes no others.
+        trusted: names of the codecs whose values may be decoded; ``None`` for all.
 
     Thread-safe and process-safe as far as the backend is: each put replaces atomically. A value
     that is already there is not written again.
@@ -39,8 +54,13 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         *,
         prefix: str = VALUES,
         mmap: bool | Literal["verify"] = False,
+        signer: Signer | None = None,
+        trusted: Collection[str] | None = None,
     ) -> None:
         super().__init__(backend, prefix=prefix)
+        self.signer = signer
+        self.trusted = trusted
+        self._guard = guard_of(signer, trusted)
         self.codec: Codec = PickleCodec() if codec is None else codec
         self.mmap = mmap
         # Asked once: isinstance() against a protocol costs as much as reading a small value.
@@ -54,12 +74,12 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         Raises:
             EncodeError: the codec cannot represent the value.
         """
-        return dumps(value, key, self.codec)
+        return dumps(value, key, self.codec, self.signer)
 
     def put(self, value: Any, key: Digest) -> Digest:
         """Store a value under its digest, unless it is there."""
         if self._transacts is None:
-            if not self._contains(key):
+            if not self._is_there(key):
                 self.put_encoded(self.encode(value, key), key)
             return key
         self.put_once(self.encode(value, key), key)
@@ -68,8 +88,20 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def put_once(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, unless it is there."""
         # In a database, writing a few bytes again costs less than asking whether they are there.
-        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._contains(key):
+        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._is_there(key):
             self.put_encoded(parts, key)
+
+    def _is_there(self, key: Digest) -> bool:
+        """Whether a value is stored; one that is not trusted is to be replaced."""
+        if not self._contains(key):
+            return False
+        if self._guard is None:
+            return True
+        try:
+            self._guard.check(self.backend.get_bytes(self._path(key)), key)
+        except (KeyError, CodecError):
+            return False
+        return True
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, replacing what was there."""
@@ -79,9 +111,9 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         """Return the value of stored bytes, in memory of its own.
 
         Raises:
-            DamagedEnvelope, DecodeError: as :meth:`get`.
+            DamagedEnvelope, DecodeError, UntrustedEnvelope: as :meth:`get`.
         """
-        return loads(data, key)
+        return loads(data, key) if self._guard is None else self._guard.loads(data, key)
 
     def get(self, key: Digest) -> Any:
         """Return the value of a full digest, in memory of its own.
@@ -90,8 +122,11 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             KeyNotFound: it is not stored.
             DamagedEnvelope: its bytes are not what was stored.
             DecodeError: they are, but decoding them raised.
+            UntrustedEnvelope: they are, but nobody who is trusted wrote them.
         """
         where = self._path(key)
+        if self._guard is not None:
+            return self._guarded(self._guard, key)
         if self.mmap:
             mapped = map_bytes(self.backend, where)
             return load_mapped(mapped, key, verify_buffers=self.mmap == "verify")
@@ -99,3 +134,9 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             return loads(self.backend.get_bytes(where), key)
         with self._opens.open_read(where) as file:
             return load_file(file, key)
+
+    def _guarded(self, guard: Guard, key: Digest) -> Any:
+        if self._opens is None:
+            return guard.loads(self.backend.get_bytes(self._path(key)), key)
+        with self._opens.open_read(self._path(key)) as file:
+            return guard.load_file(file, key)
