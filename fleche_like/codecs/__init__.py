@@ -24,6 +24,7 @@ from fleche_like.codecs.keys import generate_key, key_of
 from fleche_like.codecs.pickle import PickleCodec
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec, register_codec
+from fleche_like.codecs.safe import SafeCodec
 from fleche_like.codecs.serial import dumps, load_file, load_mapped, loads
 from fleche_like.codecs.signing import Signer, signer_of
 
@@ -34,6 +35,7 @@ __all__ = [
     "Encoded",
     "Guard",
     "PickleCodec",
+    "SafeCodec",
     "Sealed",
     "Signer",
     "Trust",

@@ -71,5 +71,3 @@ class Guard:
 def guard_of(signer: Signer | None, codecs: Collection[str] | None) -> Guard | None:
     """Return what opens envelopes; ``None`` where everything is believed."""
     return None if signer is None and codecs is None else Guard(signer, codecs)
-
-
