@@ -176,13 +176,12 @@ class Cache(OperationContext):
         What cannot be decoded here is left out; :meth:`lookup` says why.
         """
         wanted = dict.fromkeys(keys)
-        in_memory = ((key, self.memory.get(key)) for key in wanted)
-        found = {key: result for key, result in in_memory if result is not MISSING}
+        found = self.memory.get_many(wanted)
         missing = [key for key in wanted if key not in found]
         if missing:
-            read = self._read_many_in_place(missing)
+            read, keep = self._read_many_in_place(missing), self.memory.put
             for key, result in read.items():
-                self.memory.put(key, result)
+                keep(key, result)
             found |= read
         self.hits += len(found)
         self.misses += len(wanted) - len(found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final
 
 from fleche_like.cache.immutable import is_immutable
 from fleche_like.codecs import Codec, PickleCodec
 from fleche_like.errors import SaveError
+from fleche_like.hashing import Digest
 from fleche_like.support.forks import renew_after_fork
 from fleche_like.support.sentinel import MISSING, Missing
 
@@ -99,6 +100,18 @@ class MemoryTier:
         if not entry.buffers:
             return self._loads(entry.payload)
         return self._loads(entry.payload, buffers=[bytearray(each) for each in entry.buffers])
+
+    def get_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
+        """Return :meth:`get` of those of many keys that are here."""
+        if not self.max_bytes:
+            return {}
+        now = monotonic()
+        if now >= self._fresh_until:
+            self._revalidate(now)
+        entries = self._entries
+        here = [key for key in keys if key in entries] if entries else ()
+        found = ((key, self.get(key)) for key in here)
+        return {key: result for key, result in found if result is not MISSING}
 
     def recall(self, key: str) -> Any | Missing:
         """Return what :meth:`get` would if it need not look for changes first, else ``MISSING``."""

@@ -53,8 +53,9 @@ class _Together:
 
     def __call__(self, keys: Sequence[Digest]) -> dict[Digest, Any]:
         opened, results = self._opened, {}
+        asked = {str(key): key for key in keys}
         for text, digest, data in self._hits.find_many(keys):
-            key = Digest(text)
+            key = asked[text]
             try:
                 result = opened(key, digest, data)
             except CodecError as problem:

@@ -286,6 +286,8 @@ def label_of_scalar(value: Scalar) -> Scalar:
     """Return how a group is shown that has this value in it."""
     if isinstance(value, datetime):
         return value.replace(fold=0) if value.utcoffset() is None else in_utc(value)
+    if is_nan(value):  # with whatever sign and payload
+        return math.nan
     return value + 0.0 if type(value) is float else value  # no negative zero
 
 
