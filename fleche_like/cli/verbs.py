@@ -39,6 +39,8 @@ VERBS = {
     "query": Verb("query", "find calls by arguments, results and metadata"),
     "lineage": Verb("lineage", "what a call or value came from, and what became of it"),
     "stats": Verb("stats", "what the cache holds, in figures"),
+    "config": Verb("config", "which settings were found, and where"),
+    "keygen": Verb("keygen", "make keys that sign what a cache holds"),
     "reindex": Verb("reindex", "rebuild the index from the records of calls"),
     "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from fleche_like.cache import MEMORY_BYTES, Cache
+from fleche_like.codecs import Trust
+from fleche_like.config.named import name_of, open_named, place_named
+from fleche_like.config.trusting import Doubts, Keys, doubts_of
 from fleche_like.errors import CacheNotFound, ConfigError
 from fleche_like.storage import BackendValueStorage
 from fleche_like.support.redact import redact
@@ -17,6 +20,12 @@ INLINE_BYTES: Final = 32 * 1024
 """Values up to this size go into the database, beside their record; larger ones into files."""
 
 INDEX_FILE: Final = "index.db"
+
+_STORES: Final = frozenset(
+    {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "webhdfs"}
+    | {"http", "https", "ftp", "sftp", "ssh", "dav", "hf"}
+)
+"""Schemes of places for values, which may well be taken for places of caches."""
 
 
 def open_cache(
@@ -28,13 +37,16 @@ def open_cache(
     mmap: bool | Literal["verify"] = False,
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
+    keys: Keys = None,
+    trust: Trust | None = None,
 ) -> Cache:
     """Open a cache, and make it if it is not there.
 
     Args:
         target: a folder, for an embedded cache (SQLite index, small values inside, large ones as
-            files); ``memory://``, for one that goes with this process; or an SQLAlchemy URL, for
-            an index on a database server.
+            files); ``memory://``, for one that goes with this process; an SQLAlchemy URL, for
+            an index on a database server; or ``@name``, for one that ``fleche-like.toml`` names,
+            whose options those given here win over.
         values: with a database URL, the folder or URL (``s3://bucket/prefix``) that values go to,
             as :func:`~fleche_like.backends.connect` takes it; omitted, they go into the database.
         read_only: refuse to save and to evict; the cache must exist.
@@ -44,6 +56,13 @@ def open_cache(
         durability: ``"process"`` survives the death of the process, and may lose the latest calls
             when the machine dies; ``"power"`` waits for the disk on each save.
         inline_bytes: values up to this size go into the database of an embedded cache.
+        keys: sign everything that is saved, and believe nothing else: a key file, ``{"env":
+            name}``, or keys as text (``fleche-like keygen`` makes one; the first signs, all
+            verify). If omitted, what ``FLECHE_LIKE_KEYS`` or ``FLECHE_LIKE_KEYS_FILE`` says;
+            ``False`` for none.
+        trust: ``"safe"`` never unpickles: it saves with :class:`~fleche_like.codecs.SafeCodec`, and
+            what is pickled is a miss. If omitted, what ``FLECHE_LIKE_TRUST`` says, else
+            ``"pickle"``.
 
     Raises:
         CacheNotFound: ``read_only``, and there is no cache.
@@ -56,6 +75,9 @@ def open_cache(
     0
     """
     text = os.fspath(target)
+    name = name_of(text)
+    if name is not None:
+        return open_named(name, open_cache, _given(locals()))
     kind = _kind(text)
     if values is not None and kind != "server":
         raise ConfigError(
@@ -63,13 +85,14 @@ def open_cache(
             source="open_cache",
         )
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
+    doubts = doubts_of(keys, trust, in_memory=kind == "memory")
     if kind == "memory":
-        return _in_memory(**common)
+        return _in_memory(doubts, **common)
     database_options = {"read_only": read_only, "durability": durability}
     if kind == "server":
-        return _on_server(text, values, mmap, database_options, **common)
+        return _on_server(text, values, mmap, doubts, database_options, **common)
     folder = _existing(text, read_only=read_only)
-    return _embedded(folder, inline_bytes, mmap, database_options, **common)
+    return _embedded(folder, inline_bytes, mmap, doubts, database_options, **common)
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:
@@ -79,18 +102,33 @@ def index_of(target: str | os.PathLike[str]) -> str | Path:
         ConfigError: the target makes no sense, or has no index that outlives this process.
     """
     text = os.fspath(target)
+    name = name_of(text)
+    text = text if name is None else place_named(name)
     kind = _kind(text)
     if kind == "memory":
         raise ConfigError("a cache in memory has no index of its own", source="open_cache")
     return text if kind == "server" else _folder(text) / INDEX_FILE
 
 
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Return those options of :func:`open_cache` that say something else than its defaults."""
+    defaults: dict[str, Any] = open_cache.__kwdefaults__ or {}
+    return {name: values[name] for name, usual in defaults.items() if values[name] != usual}
+
+
 def _kind(target: str) -> Literal["memory", "folder", "server"]:
     if target.startswith("memory:"):
         return "memory"
-    if "://" in target and not target.startswith("file:"):
-        return "server"
-    return "folder"
+    scheme, separator, _ = target.partition("://")
+    if not separator or scheme == "file":
+        return "folder"
+    if scheme in _STORES:
+        raise ConfigError(
+            f"{redact(target)} holds files alone, and a cache needs an index: "
+            f"open_cache(URL_OF_A_DATABASE, values={redact(target)!r})",
+            source="open_cache",
+        )
+    return "server"
 
 
 def _folder(target: str) -> Path:
@@ -113,18 +151,20 @@ def _existing(target: str, *, read_only: bool) -> Path:
     return folder
 
 
-def _in_memory(**common: Any) -> Cache:
+def _in_memory(doubts: Doubts, **common: Any) -> Cache:
     from fleche_like.backends import MemoryBackend
     from fleche_like.index import SqlCallStorage
 
-    values = BackendValueStorage(MemoryBackend())
-    return Cache(values, SqlCallStorage("sqlite://"), url="memory://", **common)
+    values = BackendValueStorage(MemoryBackend(), **doubts.of_values())
+    calls = SqlCallStorage("sqlite://", signer=doubts.signer)
+    return Cache(values, calls, url="memory://", **common)
 
 
 def _embedded(
     folder: Path,
     inline_bytes: int,
     mmap: bool | Literal["verify"],
+    doubts: Doubts,
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -133,10 +173,10 @@ def _embedded(
     from fleche_like.index import SqlCallStorage
 
     database = Database(folder / INDEX_FILE, **database_options)
-    calls = SqlCallStorage(database, read_only=database.read_only)
+    calls = SqlCallStorage(database, read_only=database.read_only, signer=doubts.signer)
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
-    values = BackendValueStorage(backend, mmap=mmap)
+    values = BackendValueStorage(backend, mmap=mmap, **doubts.of_values())
     return Cache(values, calls, url=str(folder), folder=folder, resources=[database], **common)
 
 
@@ -144,6 +184,7 @@ def _on_server(
     url: str,
     values: str | os.PathLike[str] | None,
     mmap: bool | Literal["verify"],
+    doubts: Doubts,
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -152,7 +193,7 @@ def _on_server(
     from fleche_like.index import SqlCallStorage
 
     database = Database(url, **database_options)
-    calls = SqlCallStorage(database, read_only=database.read_only)
+    calls = SqlCallStorage(database, read_only=database.read_only, signer=doubts.signer)
     backend = DatabaseBackend(database) if values is None else connect(values)
-    stored = BackendValueStorage(backend, mmap=mmap)
+    stored = BackendValueStorage(backend, mmap=mmap, **doubts.of_values())
     return Cache(stored, calls, url=redact(url), resources=[database], **common)
