@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,7 +14,7 @@ from fleche_like.cache import MEMORY_BYTES, Cache
 from fleche_like.codecs import Trust
 from fleche_like.config.named import name_of, open_named, place_named
 from fleche_like.config.trusting import Doubts, Keys, doubts_of
-from fleche_like.errors import CacheNotFound, ConfigError
+from fleche_like.errors import CacheNotFound, ConfigError, ReadOnlyError
 from fleche_like.storage import BackendValueStorage
 from fleche_like.support.redact import redact
 
@@ -90,9 +92,12 @@ def open_cache(
         return _in_memory(doubts, **common)
     database_options = {"read_only": read_only, "durability": durability}
     if kind == "server":
-        return _on_server(text, values, mmap, doubts, database_options, **common)
+        _refuse_missing(text, read_only=read_only)
+        with _told_what_helps(redact(text)):
+            return _on_server(text, values, mmap, doubts, database_options, **common)
     folder = _existing(text, read_only=read_only)
-    return _embedded(folder, inline_bytes, mmap, doubts, database_options, **common)
+    with _told_what_helps(str(folder)):
+        return _embedded(folder, inline_bytes, mmap, doubts, database_options, **common)
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:
@@ -144,11 +149,39 @@ def _existing(target: str, *, read_only: bool) -> Path:
     folder = _folder(target)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; a cache is a folder", source="open_cache")
-    if read_only and not (folder / INDEX_FILE).exists():
-        raise CacheNotFound(f"there is no cache in {folder}", url=str(folder))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with _told_what_helps(str(folder)):
+        if read_only and not (folder / INDEX_FILE).exists():
+            raise CacheNotFound(f"there is no cache in {folder}", url=str(folder))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def _refuse_missing(url: str, *, read_only: bool) -> None:
+    """Refuse to look into a file that is not there, in the words used for a folder."""
+    if not read_only or not url.startswith("sqlite"):
+        return
+    from fleche_like.database import Database
+
+    with contextlib.closing(Database(url, read_only=True)) as database:
+        if database.path is not None and not database.path.exists():
+            raise CacheNotFound(f"there is no cache in {database.path}", url=database.url)
+
+
+@contextlib.contextmanager
+def _told_what_helps(place: str) -> Iterator[None]:
+    """Say of a place that may not be written to, or not be read, what can be done."""
+    try:
+        yield
+    except ReadOnlyError as error:
+        raise ReadOnlyError(
+            f"{place} may not be written to by this user; open_cache(…, read_only=True) looks into "
+            f"it ({error})",
+            url=place,
+        ) from error
+    except PermissionError as error:
+        message = f"{place} may not be opened by this user: {error.strerror}"
+        raise ReadOnlyError(message, url=place) from error
 
 
 def _in_memory(doubts: Doubts, **common: Any) -> Cache:
