@@ -92,7 +92,8 @@ def unseal(
     head = read_head(key, data, size)
     verify_head(key, head, data)
     view = memoryview(data)
-    name = str(view[HEAD_SIZE : head.name_end], "ascii")
+    # It is ASCII; what somebody made up is no codec's name then, rather than another error.
+    name = str(view[HEAD_SIZE : head.name_end], "latin-1")
     payload = view[head.payload_start : head.payload_end]
     entries = read_table(key, view[head.table_start : head.payload_start], head.payload_end, size)
     buffers: Sequence[Buffer] = ()
@@ -119,7 +120,7 @@ def unseal_small(key: str, data: Buffer) -> tuple[str, Buffer] | None:
     if xxhash.xxh3_128_digest(name + data[COVERED:], len(name)) != data[4:COVERED]:
         return None
     start = HEAD_SIZE + size
-    return str(data[HEAD_SIZE:start], "ascii"), data[start:]
+    return str(data[HEAD_SIZE:start], "latin-1"), data[start:]
 
 
 def verify_head(key: str, head: Head, data: Buffer) -> None:

@@ -49,7 +49,7 @@ def unseal_file(key: str, file: BinaryIO, signer: Signer | None = None) -> Seale
     start, head = _read_start(key, file, size)
     view = memoryview(start)
     entries = read_table(key, view[head.table_start : head.payload_start], head.payload_end, size)
-    name = str(view[HEAD_SIZE : head.name_end], "ascii")
+    name = str(view[HEAD_SIZE : head.name_end], "latin-1")
     payload = view[head.payload_start : head.payload_end]
     buffers = _read_buffers(key, file, head.payload_end, entries)
     if signer is not None:
