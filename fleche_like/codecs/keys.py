@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fleche_like.errors import ConfigError
+from fleche_like.support.redact import redact
 
 PREFIX: Final = "flk1_"
 SECRET_SIZE: Final = 32
@@ -115,7 +116,7 @@ def _from_place(place: Mapping[str, Any]) -> tuple[list[Key], dict[str, str]]:
 def _from_environment(name: str) -> list[Key]:
     text = os.environ.get(name)
     if text is None:
-        raise ConfigError(f"keys: the environment has no {name}", source="keys")
+        raise ConfigError(f"keys: the environment has no {redact(name)}", source="keys")
     return _keys_in(text, f"the environment's {name}")
 
 
@@ -125,9 +126,8 @@ def _from_file(path: Path) -> list[Key]:
             _refuse_readable_by_others(path, os.fstat(file.fileno()))
             text = file.read()
     except OSError as error:
-        raise ConfigError(
-            f"keys: {path} cannot be read: {error.strerror}", source=str(path)
-        ) from None
+        shown = redact(str(path))  # perhaps a key was taken for a file
+        raise ConfigError(f"keys: {shown} cannot be read: {error.strerror}", source=shown) from None
     except UnicodeDecodeError:
         raise ConfigError(f"keys: {path} is no text", source=str(path)) from None
     return _keys_in(text, str(path))

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from fleche_like.errors import ConfigError
+from fleche_like.support.redact import redact
 
 
 def problem(source: str, table: str, key: str, reason: str) -> ConfigError:
@@ -18,7 +19,9 @@ def problem(source: str, table: str, key: str, reason: str) -> ConfigError:
         reason: what is wrong; shows no value that may be secret.
     """
     place = ": ".join(part for part in (source, table and f"[{table}]", key) if part)
-    return ConfigError(f"{place}: {reason}", source=source, table=table, key=key)
+    # Somebody may have put a secret where a name belongs.
+    message = redact(f"{place}: {reason}")
+    return ConfigError(message, source=redact(source), table=redact(table), key=redact(key))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
