@@ -14,10 +14,10 @@ Check: TypeAlias = Callable[[Any], Any]
 PLACES: Final = ("path", "url", "stack", "pool")
 """One of them says what a cache is."""
 
-_UNITS: Final = {"B": 1} | {
+_UNITS: Final = {"b": 1} | {
     f"{prefix}{unit}": base**power
-    for unit, base in (("B", 1000), ("iB", 1024))
-    for power, prefix in enumerate("kMGT", start=1)
+    for unit, base in (("b", 1000), ("ib", 1024))
+    for power, prefix in enumerate("kmgt", start=1)
 }
 _SECONDS: Final = {"s": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
@@ -58,8 +58,8 @@ def one_of(*choices: Any) -> Check:
 def size(value: Any) -> int:
     """Accept bytes, as an integer or as ``"10 GB"``, ``"512 MiB"``.
 
-    >>> size("1.5 kB"), size("2 MiB"), size(7)
-    (1500, 2097152, 7)
+    >>> size("1.5 kB"), size("2 MiB"), size("64KiB"), size(7)
+    (1500, 2097152, 65536, 7)
     """
     if type(value) is int and value >= 0:
         return value
@@ -150,7 +150,7 @@ def _reference(value: Mapping[str, Any], forms: tuple[str, ...], wanted: str) ->
 
 def _quantity(value: Any, units: Mapping[str, float], wanted: str) -> float:
     found = _QUANTITY.fullmatch(value) if type(value) is str else None
-    unit = None if found is None else units.get(found[2])
+    unit = None if found is None else units.get(found[2].lower())
     if found is None or unit is None:
         raise ValueError(f"{wanted} is wanted")
     return float(found[1]) * unit

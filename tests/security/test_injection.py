@@ -164,7 +164,9 @@ ASKED: dict[str, Callable[[Cache, str], Any]] = {
     "where text": lambda cache, text: list(cache.query().where(fl.arg("x") == text)),
     "where metadata": lambda cache, text: list(cache.query().where(fl.meta(text) == "x")),
     "where metadata text": lambda cache, text: list(cache.query().where(fl.meta("tag") == text)),
-    "where in": lambda cache, text: list(cache.query().where(fl.arg("x").isin([text]))),
+    "where begins": lambda cache, text: list(
+        cache.query().where(fl.meta("tag").startswith(f"{text}t"))
+    ),
     "where path": lambda cache, text: list(cache.query().where(fl.arg("y")[text] == 1)),
     "count": lambda cache, text: range(cache.query(name=text).count()),
     "figures": lambda cache, text: [None] * cache.figures(text, text)[0],
@@ -178,10 +180,9 @@ def test_hostile_questions_find_nothing(cache: Cache, way: str) -> None:
     for text in HOSTILE:
         try:
             found = ASKED[way](cache, text)
-        except (KeyError, ValueError, AttributeError):  # refused in so many words
+        except (KeyError, ValueError):  # refused in so many words
             continue
-        # "" is no restriction of a code; nothing else matches anything.
-        assert not found, text
+        assert not found or (way == "where begins" and not text), text
 
 
 ORDERED: dict[str, Callable[[Cache, str], Any]] = {
@@ -219,7 +220,7 @@ KEYED: dict[str, Callable[[Cache, str], Any]] = {
     "evict": lambda cache, text: cache.evict(text),
     "evict value": lambda cache, text: cache.values.evict(text),
     "value contains": lambda cache, text: cache.values.contains(text),
-    "save value": lambda cache, text: cache.values.save(1, text),
+    "save value": lambda cache, text: cache.values.save(1, fl.Digest(text)),
     "lineage": lambda cache, text: cache.lineage(text),
 }
 

@@ -48,12 +48,13 @@ def test_what_is_stored_safely_comes_back_without_pickle(
     forbid_pickles(monkeypatch)
     with place.open(trust="safe") as cache:
         for _ in range(5):  # from the storage first, then from the memory tier
-            found = cache.lookup(key)
+            found: Any = cache.lookup(key)
             assert fl.digest(found) == fl.digest(VALUE)
             found["loss"].append("changed")
         assert len(cache.memory) == 1
         assert cache.lookup_many([key])[key]["name"] == "é"
-        assert cache.lookup_mapped(key, mmap=True)["name"] == "é"
+        mapped: Any = cache.lookup_mapped(key, mmap=True)
+        assert mapped["name"] == "é"
         assert cache.load(key).arguments["x"] == [1, 2]
         table = cache.query(name="f").table(library=None)
         assert len(table) == 1

@@ -245,7 +245,7 @@ def test_an_unsigned_manifest_is_not_believed_and_is_replaced(place: Place) -> N
 def test_a_file_that_changes_after_it_was_verified_changes_no_result(place: Place) -> None:
     key = filled(place)["large"]
     with fresh(place, mmap=True) as cache:
-        found = cache.lookup(key)
+        found: Any = cache.lookup(key)
         (file,) = [each for each in place.files() if each.name == digest_of("large")]
         with file.open("r+b") as writing:
             writing.seek(-8 * 1000, os.SEEK_END)
