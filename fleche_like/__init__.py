@@ -118,6 +118,9 @@ if TYPE_CHECKING:
         MissingExtra as MissingExtra,
     )
     from fleche_like.errors import (
+        NameTaken as NameTaken,
+    )
+    from fleche_like.errors import (
         NoCallMatches as NoCallMatches,
     )
     from fleche_like.errors import (
@@ -125,6 +128,9 @@ if TYPE_CHECKING:
     )
     from fleche_like.errors import (
         NotCachedWarning as NotCachedWarning,
+    )
+    from fleche_like.errors import (
+        PartNotFound as PartNotFound,
     )
     from fleche_like.errors import (
         QueryError as QueryError,
@@ -146,6 +152,9 @@ if TYPE_CHECKING:
     )
     from fleche_like.errors import (
         SeveralCallsMatch as SeveralCallsMatch,
+    )
+    from fleche_like.errors import (
+        StorageError as StorageError,
     )
     from fleche_like.errors import (
         UncachableFunction as UncachableFunction,
@@ -192,6 +201,7 @@ if TYPE_CHECKING:
     from fleche_like.memo import (
         wrap_executor as wrap_executor,
     )
+    from fleche_like.storage.manager import StorageManager as StorageManager
 
 _HOMES = {
     "cache": ("Cache",),
@@ -229,9 +239,11 @@ _HOMES = {
         "KeyNotFound",
         "LargeCaptureWarning",
         "MissingExtra",
+        "NameTaken",
         "NoCallMatches",
         "NotCached",
         "NotCachedWarning",
+        "PartNotFound",
         "QueryError",
         "ReadOnlyError",
         "SaveError",
@@ -239,6 +251,7 @@ _HOMES = {
         "SchemaOutdated",
         "SchemaTooNew",
         "SeveralCallsMatch",
+        "StorageError",
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
@@ -246,6 +259,7 @@ _HOMES = {
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
+    "storage.manager": ("StorageManager",),
     "memo": ("File", "current_cache", "memoize", "set_cache", "use_cache", "wrap_executor"),
 }
 _HOME_OF = {name: floor for floor, names in _HOMES.items() for name in names}

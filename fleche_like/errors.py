@@ -14,8 +14,11 @@ carries its data as attributes, and survives pickling::
     ├── WriteConflict (FileExistsError)     somebody else changed a file meanwhile
     ├── SaveError                           a value or a call could not be stored
     │   └── EncodeError (TypeError)         no codec turns the value into bytes
+    ├── StorageError (ValueError)           a storage of results that cannot be made, or asked that
+    │   └── NameTaken (FileExistsError)     a result would be renamed onto another one
     ├── CodecError (ValueError)
     │   ├── DamagedEnvelope                 bytes that are not what was stored
+    │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
     │   ├── DecodeError                     intact bytes whose decoding raised
     │   ├── UntrustedEnvelope               intact bytes that no known key signed, say
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
@@ -164,6 +167,16 @@ class EncodeError(SaveError, TypeError):
     kind: str
 
 
+class StorageError(FlecheError, ValueError):
+    """A storage of results by name cannot be made, or cannot do what was asked of it."""
+
+
+class NameTaken(StorageError, FileExistsError):
+    """A result was to be renamed, and another one has that name. Attributes: ``key``."""
+
+    key: str
+
+
 class CodecError(FlecheError, ValueError):
     """Bytes could not be turned back into an object."""
 
@@ -176,6 +189,15 @@ class DamagedEnvelope(CodecError):
 
     key: str
     reason: str
+
+
+class PartNotFound(KeyNotFound, DamagedEnvelope):
+    """A value is stored, and one of the parts that it is put together from is not.
+
+    Attributes: ``key`` (of the value), ``part``, ``reason``.
+    """
+
+    part: str
 
 
 class DecodeError(CodecError):

@@ -53,6 +53,7 @@ from fleche_like.storage import (
     CallStorage,
     Intent,
     OperationContext,
+    StoredPart,
     ValueStorage,
 )
 from fleche_like.support.sentinel import MISSING, Missing
@@ -265,6 +266,23 @@ class Cache(OperationContext):
         """Return the values of full digests; those that are not stored are left out."""
         found = ((digest, self._lookup_value(digest)) for digest in dict.fromkeys(digests))
         return {digest: value for digest, value in found if value is not MISSING}
+
+    def parts(self, digest: Digest | str, *, uses: bool = False) -> list[StoredPart]:
+        """Return the parts that a value is stored in, with their sizes; none if it is whole.
+
+        Args:
+            digest: of the value, full or short.
+            uses: also count of how many values each is a part, which reads the beginning of every
+                value that is stored.
+
+        Raises:
+            KeyError: it is not stored.
+            AmbiguousDigestError: several values begin with a short digest.
+        """
+        if isinstance(self.values, BackendValueStorage):
+            return self.values.parts(digest, uses=uses)
+        self.values.expand(digest)
+        return []
 
     # Saving
 

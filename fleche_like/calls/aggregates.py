@@ -190,6 +190,11 @@ class Grouping:
                 self._places[_identity(one)] = len(self.measured)
                 self.measured.append(one)
 
+    @property
+    def counts_calls(self) -> bool:
+        """Whether it is asked how many calls there are, whatever they have."""
+        return any(one.field is None for one in self.aggregates.values())
+
     def measures_of(self, place: int) -> set[Measure]:
         """Return the measures of one of the measured fields."""
         mine = _identity(self.measured[place])

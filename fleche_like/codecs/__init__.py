@@ -3,6 +3,7 @@
 ========================  =====================================================================
 :mod:`.base`              what a codec is
 :mod:`.pickle`            the default codec
+:mod:`.parts`             values without their parts
 :mod:`.safe`              the codec that runs no code
 :mod:`.registry`          codecs by name
 :mod:`.layout`            the envelope's fields, lengths and checksums
@@ -21,6 +22,7 @@ from fleche_like.codecs.base import Buffer, Codec, Encoded
 from fleche_like.codecs.envelope import Sealed, seal, unseal
 from fleche_like.codecs.guard import SAFE, Guard, Trust, guard_of
 from fleche_like.codecs.keys import generate_key, key_of
+from fleche_like.codecs.parts import PartsCodec, Skeleton
 from fleche_like.codecs.pickle import PickleCodec
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec, register_codec
@@ -34,10 +36,12 @@ __all__ = [
     "Codec",
     "Encoded",
     "Guard",
+    "PartsCodec",
     "PickleCodec",
     "SafeCodec",
     "Sealed",
     "Signer",
+    "Skeleton",
     "Trust",
     "dumps",
     "generate_key",

@@ -13,9 +13,10 @@ from typing import Any, Final, Literal
 from fleche_like.cache import MEMORY_BYTES, Cache
 from fleche_like.codecs import Trust
 from fleche_like.config.named import name_of, open_named, place_named
-from fleche_like.config.trusting import Doubts, Keys, doubts_of
+from fleche_like.config.trusting import Keys, doubts_of
 from fleche_like.errors import CacheNotFound, ConfigError, ReadOnlyError
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.dividing import DESTRUCTURE_BYTES
 from fleche_like.support.redact import redact
 
 INLINE_BYTES: Final = 32 * 1024
@@ -39,6 +40,7 @@ def open_cache(
     mmap: bool | Literal["verify"] = False,
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
+    destructure_bytes: int | None = DESTRUCTURE_BYTES,
     keys: Keys = None,
     trust: Trust | None = None,
 ) -> Cache:
@@ -58,6 +60,8 @@ def open_cache(
         durability: ``"process"`` survives the death of the process, and may lose the latest calls
             when the machine dies; ``"power"`` waits for the disk on each save.
         inline_bytes: values up to this size go into the database of an embedded cache.
+        destructure_bytes: store containers part by part, each part of this size or more once,
+            however many values have it; ``None`` or 0 stores every value as a whole.
         keys: sign everything that is saved, and believe nothing else: a key file, ``{"env":
             name}``, or keys as text (``fleche-like keygen`` makes one; the first signs, all
             verify). If omitted, what ``FLECHE_LIKE_KEYS`` or ``FLECHE_LIKE_KEYS_FILE`` says;
@@ -88,16 +92,18 @@ def open_cache(
         )
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
     doubts = doubts_of(keys, trust, in_memory=kind == "memory")
+    stored: dict[str, Any] = {"destructure_bytes": destructure_bytes, **doubts.of_values()}
     if kind == "memory":
-        return _in_memory(doubts, **common)
+        return _in_memory(stored, **common)
+    stored["mmap"] = mmap
     database_options = {"read_only": read_only, "durability": durability}
     if kind == "server":
         _refuse_missing(text, read_only=read_only)
         with _told_what_helps(redact(text)):
-            return _on_server(text, values, mmap, doubts, database_options, **common)
+            return _on_server(text, values, stored, database_options, **common)
     folder = _existing(text, read_only=read_only)
     with _told_what_helps(str(folder)):
-        return _embedded(folder, inline_bytes, mmap, doubts, database_options, **common)
+        return _embedded(folder, inline_bytes, stored, database_options, **common)
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:
@@ -184,20 +190,19 @@ def _told_what_helps(place: str) -> Iterator[None]:
         raise ReadOnlyError(message, url=place) from error
 
 
-def _in_memory(doubts: Doubts, **common: Any) -> Cache:
+def _in_memory(stored: dict[str, Any], **common: Any) -> Cache:
     from fleche_like.backends import MemoryBackend
     from fleche_like.index import SqlCallStorage
 
-    values = BackendValueStorage(MemoryBackend(), **doubts.of_values())
-    calls = SqlCallStorage("sqlite://", signer=doubts.signer)
+    values = BackendValueStorage(MemoryBackend(), **stored)
+    calls = SqlCallStorage("sqlite://", signer=stored["signer"])
     return Cache(values, calls, url="memory://", **common)
 
 
 def _embedded(
     folder: Path,
     inline_bytes: int,
-    mmap: bool | Literal["verify"],
-    doubts: Doubts,
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -206,18 +211,17 @@ def _embedded(
     from fleche_like.index import SqlCallStorage
 
     database = Database(folder / INDEX_FILE, **database_options)
-    calls = SqlCallStorage(database, read_only=database.read_only, signer=doubts.signer)
+    calls = SqlCallStorage(database, read_only=database.read_only, signer=stored["signer"])
     large = LocalBackend(folder, durability=database_options["durability"])
     backend = TieredBackend(DatabaseBackend(database), large, threshold_bytes=inline_bytes)
-    values = BackendValueStorage(backend, mmap=mmap, **doubts.of_values())
+    values = BackendValueStorage(backend, **stored)
     return Cache(values, calls, url=str(folder), folder=folder, resources=[database], **common)
 
 
 def _on_server(
     url: str,
     values: str | os.PathLike[str] | None,
-    mmap: bool | Literal["verify"],
-    doubts: Doubts,
+    stored: dict[str, Any],
     database_options: dict[str, Any],
     **common: Any,
 ) -> Cache:
@@ -226,7 +230,7 @@ def _on_server(
     from fleche_like.index import SqlCallStorage
 
     database = Database(url, **database_options)
-    calls = SqlCallStorage(database, read_only=database.read_only, signer=doubts.signer)
+    calls = SqlCallStorage(database, read_only=database.read_only, signer=stored["signer"])
     backend = DatabaseBackend(database) if values is None else connect(values)
-    stored = BackendValueStorage(backend, mmap=mmap, **doubts.of_values())
-    return Cache(stored, calls, url=redact(url), resources=[database], **common)
+    stored_values = BackendValueStorage(backend, **stored)
+    return Cache(stored_values, calls, url=redact(url), resources=[database], **common)

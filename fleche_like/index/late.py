@@ -129,6 +129,7 @@ class Late:
     def removed(self) -> None:
         """Inside the transaction that removed a call: its id, if the newest, is given again."""
         self._database.write(self._lower)
+        self._indexed = 0
 
     def derive(self) -> None:
         """Write what is late into the index, in one transaction."""

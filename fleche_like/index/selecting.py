@@ -31,7 +31,7 @@ from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.aggregates import Sums
 from fleche_like.index.by_rows import RowSums, counting_rows
-from fleche_like.index.conditions import FUNCTION, TABLES, Place, Where, place_of
+from fleche_like.index.conditions import TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.lineage import LineageReader
@@ -115,7 +115,7 @@ class Selector:
         sums = Sums(where, grouping, self._ids)
         odd = [one for one in sums.odd() if self._is_any(sa.select(calls.c.id).where(one))]
         if not odd and where.exact and self._database.dialect == "sqlite":
-            groups = self._by_rows(selection, where, grouping)
+            groups = self._by_rows(where, grouping)
             if groups is not None:
                 lazy = (LazyCall(call, loader) for call in select_from(late, selection, loader))
                 merge(groups, grouped(lazy, grouping))
@@ -134,7 +134,7 @@ class Selector:
         merge(groups, grouped(lazy, grouping, centres))
         return groups
 
-    def _by_rows(self, selection: Selection, where: Where, grouping: Grouping) -> Groups | None:
+    def _by_rows(self, where: Where, grouping: Grouping) -> Groups | None:
         """Return the groups as the indexes on rows give them; ``None`` where they do not."""
         if not (where.is_by_rows and RowSums.can(grouping)):
             return None
@@ -142,7 +142,9 @@ class Selector:
         found: Groups = {}
         for statement, read in sums.statements():
             merge(found, read(self._read(statement)))
-        total = self._number(self._counting(selection, where))
+        if not (grouping.by or grouping.counts_calls):
+            return found
+        total = self._number(self._counting(where))
         missing = total - sum(group.calls for group in found.values())
         if not missing and grouping.by:
             return found
@@ -188,17 +190,15 @@ class Selector:
         if not where.exact:
             return self._count_inexact(where, selection, loader)
         if selection.limit is None and not selection.offset:
-            return self._number(self._counting(selection, where))
+            return self._number(self._counting(where))
         limited = _limited(sa.select(calls.c.id).where(*where.conditions), selection).subquery()
         return self._number(sa.select(sa.func.count()).select_from(limited))
 
-    def _counting(self, selection: Selection, where: Where) -> Any:
+    def _counting(self, where: Where) -> Any:
         """Return the statement that counts all calls that are asked for."""
-        if self._database.dialect == "sqlite" and where.is_by_rows and where.joined:
-            if where.identity is None:
-                return counting_rows(where)
-            if self._are_many(where):
-                where = self._where(selection, where.watermark, lead=FUNCTION)
+        by_rows = self._database.dialect == "sqlite" and where.is_by_rows and where.joined
+        if by_rows and (where.identity is None or self._are_many(where)):
+            return counting_rows(where)
         return sa.select(sa.func.count(calls.c.id)).where(*where.conditions)
 
     def _are_many(self, where: Where) -> bool:

@@ -15,6 +15,8 @@ from fleche_like.storage.base import (
     ValueStorage,
 )
 from fleche_like.storage.calls import BackendCallStorage
+from fleche_like.storage.containers import register_container
+from fleche_like.storage.inspecting import StoredPart
 from fleche_like.storage.locks import PerKeyLockMixin, SerializingMixin
 from fleche_like.storage.values import BackendValueStorage
 
@@ -31,6 +33,8 @@ __all__ = [
     "SaveError",
     "SerializingMixin",
     "StorageBackend",
+    "StoredPart",
     "ValueMixin",
     "ValueStorage",
+    "register_container",
 ]

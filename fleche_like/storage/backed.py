@@ -65,17 +65,19 @@ class BackedStorage(StorageBackend):
         """Return what is stored under a full digest, or ``MISSING``.
 
         Bytes that are not what was stored are put aside under ``quarantine/`` and count as
-        missing. What is not trusted counts as missing too, and stays.
+        missing; so does a value in parts with the part that is damaged or the one that is gone.
+        What is not trusted counts as missing too, and stays.
         """
         try:
             with self._operation_context(key, intent=Intent.READ):
                 return self.get(key)
-        except KeyError:
-            return MISSING
         except DamagedEnvelope as damage:
             logger.warning("%s%s is damaged and was put aside: %s", self.prefix, key, damage.reason)
-            with self._operation_context(key, intent=Intent.WRITE):
-                quarantine(self.backend, self._path(key))
+            for each in dict.fromkeys((damage.key, key)):
+                with self._operation_context(each, intent=Intent.WRITE):
+                    quarantine(self.backend, self._path(Digest(each)))
+            return MISSING
+        except KeyError:
             return MISSING
         except UntrustedEnvelope as doubt:
             logger.warning("%s%s is passed over: %s", self.prefix, key, doubt.reason)
