@@ -20,6 +20,7 @@ carries its data as attributes, and survives pickling::
     │   ├── DamagedEnvelope                 bytes that are not what was stored
     │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
     │   ├── DecodeError                     intact bytes whose decoding raised
+    │   ├── UntrustedEnvelope               intact bytes that no known key signed, say
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
     ├── ArchiveError (ValueError)           an archive of calls that is damaged, or none
@@ -209,6 +210,17 @@ class DecodeError(CodecError):
     """
 
     key: str
+
+
+class UntrustedEnvelope(CodecError):
+    """Intact bytes that are not to be believed here: unsigned, signed by somebody else, or pickled.
+
+    Whoever looks up takes it for a miss. The bytes stay where they are: another reader may trust
+    them. Attributes: ``key``, ``reason``.
+    """
+
+    key: str
+    reason: str
 
 
 class UnknownCodec(CodecError, LookupError):

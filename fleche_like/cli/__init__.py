@@ -4,7 +4,7 @@
 
     main.py        arguments, dispatch, and errors as exit codes
     verbs.py       the verbs; their modules are imported when they are used
-    ls.py show.py query.py lineage.py stats.py reindex.py db.py
+    ls.py show.py query.py lineage.py stats.py reindex.py db.py config.py keygen.py
     transfer.py sync.py export.py import_.py rekey.py
                    one verb each: configure(parser), run(args)
     digests.py     a digest as people type it, found among calls and values

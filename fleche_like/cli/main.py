@@ -127,7 +127,8 @@ def _add_cache(parser: argparse.ArgumentParser, default: str | None = argparse.S
         "--cache",
         metavar="PATH_OR_URL",
         default=default,
-        help="folder or database URL of the cache; that of the project if left out",
+        help="folder or database URL of the cache, or @NAME for one of fleche-like.toml; "
+        "the default one if left out",
     )
 
 

@@ -44,6 +44,8 @@ VERBS = {
     "export": Verb("export", "write calls with their values to one file"),
     "import": Verb("import_", "bring in the calls of a file, or of another package's cache"),
     "rekey": Verb("rekey", "keep calls hits after a rename, a new argument or a change of code"),
+    "config": Verb("config", "which settings were found, and where"),
+    "keygen": Verb("keygen", "make keys that sign what a cache holds"),
     "reindex": Verb("reindex", "rebuild the index from the records of calls"),
     "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }
