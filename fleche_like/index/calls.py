@@ -279,10 +279,6 @@ class SqlCallStorage(CallStorage):
             with self._operation_contexts([call.key for call in batch], intent=Intent.WRITE):
                 self.database.retrying(functools.partial(self._save_batch, records, usages or {}))
 
-    def contains_many(self, keys: Sequence[Digest]) -> set[str]:
-        """Return those of many full keys that are stored."""
-        return self._writer.existing(keys)
-
     def usages(self, keys: Sequence[Digest]) -> dict[Digest, Used]:
         """Return of the calls that are stored how large their results are, and their last use."""
         return {Digest(key): (size, used) for key, size, used in self._usages.read(keys)}
