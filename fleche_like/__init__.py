@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fleche_like.cache import Cache as Cache
+    from fleche_like.cache import CachePool as CachePool
+    from fleche_like.cache import CacheStack as CacheStack
     from fleche_like.calls import (
         Call as Call,
     )
@@ -115,6 +117,9 @@ if TYPE_CHECKING:
         LargeCaptureWarning as LargeCaptureWarning,
     )
     from fleche_like.errors import (
+        LockUpgradeError as LockUpgradeError,
+    )
+    from fleche_like.errors import (
         MissingExtra as MissingExtra,
     )
     from fleche_like.errors import (
@@ -166,6 +171,9 @@ if TYPE_CHECKING:
         UnknownFormat as UnknownFormat,
     )
     from fleche_like.errors import (
+        UntrustedEnvelope as UntrustedEnvelope,
+    )
+    from fleche_like.errors import (
         WriteConflict as WriteConflict,
     )
     from fleche_like.hashing import (
@@ -201,7 +209,7 @@ if TYPE_CHECKING:
     from fleche_like.storage.manager import StorageManager as StorageManager
 
 _HOMES = {
-    "cache": ("Cache",),
+    "cache": ("Cache", "CachePool", "CacheStack"),
     "calls": (
         "Call",
         "DigestedCall",
@@ -235,6 +243,7 @@ _HOMES = {
         "InvalidKey",
         "KeyNotFound",
         "LargeCaptureWarning",
+        "LockUpgradeError",
         "MissingExtra",
         "NameTaken",
         "NoCallMatches",
@@ -252,6 +261,7 @@ _HOMES = {
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
+        "UntrustedEnvelope",
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),

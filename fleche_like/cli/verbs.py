@@ -42,6 +42,13 @@ VERBS = {
     "evict": Verb("evict", "remove calls, by their keys or by conditions"),
     "gc": Verb("gc", "remove the values that nothing uses, and what crashes left behind"),
     "verify": Verb("verify", "check that what is stored is what was stored, and mend it"),
+    "transfer": Verb("transfer", "copy or move calls with their values to another cache"),
+    "sync": Verb("sync", "copy to each of two caches the calls that only the other one has"),
+    "export": Verb("export", "write calls with their values to one file"),
+    "import": Verb("import_", "bring in the calls of a file, or of another package's cache"),
+    "rekey": Verb("rekey", "keep calls hits after a rename, a new argument or a change of code"),
+    "config": Verb("config", "which settings were found, and where"),
+    "keygen": Verb("keygen", "make keys that sign what a cache holds"),
     "reindex": Verb("reindex", "rebuild the index from the records of calls"),
     "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }

@@ -11,7 +11,6 @@ from fleche_like.codecs import Buffer
 from fleche_like.codecs.envelope import unseal, unseal_small
 from fleche_like.errors import CodecError, UnknownFormat
 from fleche_like.hashing import Digest
-from fleche_like.maintenance.parts import signer_of
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
 
@@ -27,15 +26,14 @@ Mapped: TypeAlias = Callable[..., Iterable[Any]]
 def damage_of(values: BackendValueStorage, key: Digest, data: Buffer) -> str:
     """Return what is wrong with the bytes of a value; nothing if they are what was stored.
 
-    Every checksum is verified, and nothing is decoded.
+    Every checksum is verified, and the signature if values are signed. Nothing is decoded.
 
     Raises:
         UnknownFormat: a later release wrote them.
     """
-    signed = signer_of(values)
     try:
-        if signed or unseal_small(key, data) is None:
-            unseal(key, data, **signed)
+        if values.signer is not None or unseal_small(key, data) is None:
+            unseal(key, data, signer=values.signer)
     except UnknownFormat:
         raise
     except CodecError as error:

@@ -12,7 +12,7 @@ from fleche_like.calls import LazyCall
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.gc import GRACE, gc
-from fleche_like.maintenance.marks import Spool
+from fleche_like.maintenance.marks import Marks
 from fleche_like.maintenance.parts import CacheLike, named_by, values_of
 from fleche_like.maintenance.roots import with_parts
 from fleche_like.support.progress import progress
@@ -65,7 +65,7 @@ def evict(
     Raises:
         ReadOnlyError: the cache was opened read-only.
     """
-    used = Spool()
+    used = Marks()
     with contextlib.closing(used):
         bar = progress("evicting", (), wanted=show_progress)
         count = 0

@@ -14,7 +14,7 @@ from fleche_like.backends import abilities
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.leftovers import old_quarantine, orphaned_records, stages
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.marks import BUCKETS, Marks
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.maintenance.roots import Roots
 from fleche_like.maintenance.sweeping import Sweeper
@@ -159,8 +159,8 @@ def _with_leftovers(
     )
 
 
-def _spooled(digests: Iterable[Digest], stack: contextlib.ExitStack) -> Spool:
-    spool = Spool()
+def _spooled(digests: Iterable[Digest], stack: contextlib.ExitStack) -> Marks:
+    spool = Marks()
     stack.callback(spool.close)
     spool.add_all(digests)
     return spool

@@ -10,14 +10,14 @@ from fleche_like.backends.database import DatabaseBackend
 from fleche_like.backends.stage import default_parent, remove_empty_stages
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
-from fleche_like.maintenance.marks import Spool
+from fleche_like.maintenance.marks import Marks
 from fleche_like.maintenance.parts import CacheLike, opened, opener_of, result_of, values_of
 from fleche_like.storage import CallStorage
 from fleche_like.storage.layout import CALLS, QUARANTINE, path
 
 
 def orphaned_records(
-    cache: CacheLike, orphans: Spool, before: float, *, dry_run: bool
+    cache: CacheLike, orphans: Marks, before: float, *, dry_run: bool
 ) -> tuple[int, int]:
     """Remove records that have no rows, if they are of no use.
 

@@ -15,7 +15,7 @@ _BYTES: Final = DIGEST_LENGTH // 2
 _HELD_BYTES: Final = 4 * 1024 * 1024
 
 
-class Spool:
+class Marks:
     """Rows of some digests each, sorted into buckets by the first digest of a row.
 
     Only what is waiting to be written and one bucket at a time are in memory, as in the partitions

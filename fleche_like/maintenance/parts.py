@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from fleche_like.calls import RESULT, DigestedCall
 from fleche_like.errors import CodecError, ConfigError, DamagedEnvelope, KeyNotFound
@@ -65,15 +65,9 @@ def uses_of(calls: CallStorage) -> Uses | None:
     return Uses(calls.database, calls.records) if isinstance(calls, SqlCallStorage) else None
 
 
-def signer_of(storage: object) -> dict[str, Any]:
-    """Return the option by which what a storage signed is opened; none where nothing is signed."""
-    signer = getattr(storage, "signer", None)
-    return {} if signer is None else {"signer": signer}
-
-
 def opener_of(calls: CallStorage) -> Callable[[bytes, Digest], DigestedCall]:
-    """Return what opens the records of a call storage."""
-    return functools.partial(open_record, **signer_of(calls))
+    """Return what opens the records of a call storage, for who believes its signer's alone."""
+    return functools.partial(open_record, signer=getattr(calls, "signer", None))
 
 
 def stored_calls(calls: CallStorage, uses: Uses | None, after: int = 0) -> Iterator[Stored]:

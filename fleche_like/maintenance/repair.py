@@ -111,7 +111,7 @@ class Repairer:
 
 def _alike(one: BackendValueStorage, other: BackendValueStorage) -> bool:
     """Whether the stored bytes of one may be those of the other: they are signed alike."""
-    return bool(getattr(one, "signer", None) == getattr(other, "signer", None))
+    return one.signer == other.signer
 
 
 def _opened(

@@ -13,7 +13,7 @@ from fleche_like.cache.pins import pinned
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.listing import by_bucket
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.marks import BUCKETS, Marks
 from fleche_like.maintenance.parts import (
     CacheLike,
     Stored,
@@ -55,12 +55,12 @@ class Roots:
         self._seen = seen
         self._uses = uses_of(cache.calls)
         self._open = opener_of(cache.calls)
-        self._marks = Spool()
-        self._keys = Spool()
+        self._marks = Marks()
+        self._keys = Marks()
         self._position = 0
         self.calls = 0
         self.unreadable = 0
-        self.orphans = Spool()
+        self.orphans = Marks()
 
     def mark(self) -> None:
         """Mark everything that is needed now."""
@@ -84,7 +84,7 @@ class Roots:
         before, self._position = self._position, self._uses.newest()
         if self._position <= before:
             return False
-        new = Spool()
+        new = Marks()
         for stored in stored_calls(self._cache.calls, self._uses, before):
             if stored.call is not None:
                 new.add_all(named_by(stored.call))
@@ -153,14 +153,14 @@ def named(backend: ByteBackend) -> Iterator[Digest]:
         yield from (Digest(found.decode()) for found in _DIGESTS.findall(data))
 
 
-def with_parts(values: BackendValueStorage, marks: Spool) -> Spool:
+def with_parts(values: BackendValueStorage, marks: Marks) -> Marks:
     """Return marks and those of all parts that their values are put together from.
 
     The given marks are closed.
     """
-    done, frontier = Spool(), marks
+    done, frontier = Marks(), marks
     while True:
-        parts, count = Spool(), 0
+        parts, count = Marks(), 0
         for bucket in BUCKETS:
             for found in frontier.digests(bucket) - done.digests(bucket):
                 digest = Digest(found.hex())

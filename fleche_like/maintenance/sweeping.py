@@ -22,7 +22,7 @@ from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.listing import by_bucket
-from fleche_like.maintenance.marks import Spool
+from fleche_like.maintenance.marks import Marks
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.maintenance.roots import Roots
 from fleche_like.storage.layout import path, shard
@@ -63,7 +63,7 @@ class Sweeper:
     """
 
     def __init__(
-        self, cache: CacheLike, roots: Roots, before: float, only: Spool | None, *, dry_run: bool
+        self, cache: CacheLike, roots: Roots, before: float, only: Marks | None, *, dry_run: bool
     ) -> None:
         self._values = values_of(cache)
         self._backend = self._values.backend

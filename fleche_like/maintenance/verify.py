@@ -18,7 +18,7 @@ from fleche_like.index.rebuilding import Rebuilder
 from fleche_like.maintenance.contents import BATCH, checked
 from fleche_like.maintenance.findings import Finding, Report, Verified
 from fleche_like.maintenance.listing import by_bucket
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.marks import BUCKETS, Marks
 from fleche_like.maintenance.parts import (
     CacheLike,
     Stored,
@@ -121,8 +121,8 @@ class Verification:
         self._repairer = None if repair is None else Repairer(cache, repair)
         self._resume = resume
         # Values that are there; digests of results and parts with the key of who needs them.
-        self._there, self._results, self._parts = Spool(), Spool(2), Spool(2)
-        self._keys = Spool()
+        self._there, self._results, self._parts = Marks(), Marks(2), Marks(2)
+        self._keys = Marks()
         for spool in (self._there, self._results, self._parts, self._keys):
             stack.callback(spool.close)
 
@@ -196,7 +196,7 @@ class Verification:
         if outcome != "quarantined":
             self._there.add(digest)
 
-    def _absent(self, needed: Spool) -> Iterator[tuple[Digest, Digest]]:
+    def _absent(self, needed: Marks) -> Iterator[tuple[Digest, Digest]]:
         for bucket in BUCKETS:
             there = self._there.digests(bucket)
             for wanted, by in needed.rows(bucket):

@@ -16,6 +16,7 @@ from fleche_like.cli.main import CODES
 from fleche_like.config import open_cache
 from fleche_like.config.opening import INDEX_FILE
 from fleche_like.errors import FlecheError
+from fleche_like.maintenance import export
 from tests.cli.conftest import simulate
 from tests.project.paths import ROOT
 
@@ -38,6 +39,7 @@ def in_process_of_its_own(*words: str, **options) -> subprocess.CompletedProcess
 def test_every_example_runs(example, folder, filled, run, results):
     shutil.copytree(filled, folder / ".fleche-like")
     key = results.query(name="Model.fit").one().key
+    export(results, folder / "calls.fla")
     program, *words = shlex.split(example.replace("3f9a12", key[:12]))
 
     done = run(*words)

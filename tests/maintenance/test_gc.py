@@ -20,7 +20,7 @@ from fleche_like.calls import Call
 from fleche_like.errors import ConfigError, ReadOnlyError
 from fleche_like.hashing import Digest, digest
 from fleche_like.maintenance import Collected, gc, marks
-from fleche_like.maintenance.marks import BUCKETS, Spool
+from fleche_like.maintenance.marks import BUCKETS, Marks
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
 from tests.maintenance.conftest import opened, records_elsewhere
@@ -315,7 +315,7 @@ DIGESTS = st.text("0123456789abcdef", min_size=32, max_size=32)
 def test_a_spool_holds_what_was_added(rows, held_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(marks, "_HELD_BYTES", held_bytes)
-        spool = Spool(2)
+        spool = Marks(2)
         for row in rows:
             spool.add(*row)
     found = [tuple(part.hex() for part in row) for bucket in BUCKETS for row in spool.rows(bucket)]
@@ -326,7 +326,7 @@ def test_a_spool_holds_what_was_added(rows, held_bytes):
 
 def test_marks_take_a_few_megabytes_however_many_there_are(monkeypatch):
     monkeypatch.setattr(marks, "_HELD_BYTES", 64 * 1024)
-    spool = Spool()
+    spool = Marks()
     tracemalloc.start()
     for number in range(40_000):
         spool.add(f"{number * 2654435761 % 2**32:08x}{number:024x}")
@@ -335,3 +335,39 @@ def test_marks_take_a_few_megabytes_however_many_there_are(monkeypatch):
     assert held < 512 * 1024
     assert sum(len(spool.digests(bucket)) for bucket in BUCKETS) == 40_000
     spool.close()
+
+
+def test_parts_of_values_in_parts_stay_as_long_as_one_needs_them(tmp_path):
+    shared, own = np.arange(60_000.0), np.arange(60_000)
+    with opened(tmp_path, destructure_bytes=100_000) as cache:
+        first = cache.save(Call("f", {"n": 1}, result={"shared": shared, "own": own}))
+        second = cache.save(Call("f", {"n": 2}, result=[1, {"in": shared}]))
+        parts = cache.values.references(cache.load(first).digested.result)
+        assert len(parts) == 2
+        assert gc(cache, grace=EVERYTHING).values == 0
+        cache.evict(first)
+        assert gc(cache, grace=EVERYTHING).values == 2
+        assert np.array_equal(cache.lookup(second)[1]["in"], shared)
+        cache.evict(second)
+        gc(cache, grace=EVERYTHING)
+        assert not values(cache)
+
+
+def test_a_part_removed_just_before_its_call_is_stored_is_put_again(tmp_path, monkeypatch):
+    result: Any = {"part": np.arange(60_000.0), "more": "x" * 5000}
+    with opened(tmp_path, destructure_bytes=100_000) as cache:
+        cache.values.save(result)
+        save, collected = cache.calls.save, []
+
+        def save_after_gc(call, **options):
+            if not cache.calls.database.is_writing():
+                with opened(tmp_path) as other:
+                    collected.append(gc(other, grace=EVERYTHING).values)
+            return save(call, **options)
+
+        monkeypatch.setattr(cache.calls, "save", save_after_gc)
+        for argument in (1, ["by steps"]):
+            key = cache.save(Call("f", {"a": argument}, result=result))
+            assert np.array_equal(cache.lookup(key)["part"], result["part"])
+            cache.evict(key)
+        assert sum(collected) >= 2

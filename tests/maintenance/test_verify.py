@@ -427,3 +427,25 @@ def test_a_large_report_lists_the_first_and_counts_all(tmp_path):
     found = verify(cache)
     assert found.found == {"value": 130}
     assert len(found.findings) == 100
+
+
+def test_values_in_parts_are_checked_part_by_part(tmp_path):
+    result = {"first": np.arange(60_000.0), "second": np.arange(60_000)}
+    with opened(tmp_path, destructure_bytes=100_000) as cache:
+        key = cache.save(Call("f", {}, result=result))
+        copy = opened(tmp_path / "other", destructure_bytes=100_000)
+        copy.save(Call("f", {}, result=result))
+        parts = cache.values.references(result_of(cache, key))
+        assert len(parts) == 2
+        assert verify(cache).is_sound
+        spoil(cache.values.backend, place_of(cache, parts[0]))
+        cache.values.evict(parts[1])
+        assert verify(cache).found == {"value": 1, "part": 1}
+        found = verify(cache, repair=copy)
+        assert (found.repaired, found.left) == (2, 0)
+        assert np.array_equal(cache.lookup(key)["second"], result["second"])
+        cache.values.evict(parts[1])
+        assert verify(cache, repair="quarantine").left == 0
+        assert cache.lookup(key) is MISSING
+        assert verify(cache).is_sound
+        copy.close()
