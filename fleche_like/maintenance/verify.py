@@ -122,9 +122,9 @@ class Verification:
         self._resume = resume
         # Values that are there; digests of results and parts with the key of who needs them.
         self._there, self._results, self._parts = Marks(), Marks(2), Marks(2)
-        self._keys = Marks()
-        for spool in (self._there, self._results, self._parts, self._keys):
-            stack.callback(spool.close)
+        self._keys, self._gone = Marks(), Marks()
+        for marks in (self._there, self._results, self._parts, self._keys, self._gone):
+            stack.callback(marks.close)
 
     def database(self) -> None:
         """Ask SQLite whether the file is a sound database."""
@@ -167,10 +167,8 @@ class Verification:
                 digest = Digest(found.hex())
                 for part in values.references(digest):
                     self._parts.add(part, digest)
-        for part, whole in self._absent(self._parts):
-            if values.contains(whole) and not values.contains(part):
-                outcome = self._mended(lambda mend, w=whole, p=part: mend.part(w, p))
-                self.report.add(Finding("part", whole, f"its part {part} is not there", outcome))
+        while self._mended_parts():
+            pass  # what was put aside may have been a part itself
 
     def results(self) -> None:
         """Look whether all results are there."""
@@ -198,10 +196,23 @@ class Verification:
 
     def _absent(self, needed: Marks) -> Iterator[tuple[Digest, Digest]]:
         for bucket in BUCKETS:
-            there = self._there.digests(bucket)
+            there = self._there.digests(bucket) - self._gone.digests(bucket)
             for wanted, by in needed.rows(bucket):
                 if wanted not in there:
                     yield Digest(wanted.hex()), Digest(by.hex())
+
+    def _mended_parts(self) -> bool:
+        """Report values that lack a part; whether any was put aside."""
+        any_gone = False
+        for part, whole in self._absent(self._parts):
+            if not self._values.contains(whole) or self._values.contains(part):
+                continue
+            outcome = self._mended(lambda mend, w=whole, p=part: mend.part(w, p))
+            self.report.add(Finding("part", whole, f"its part {part} is not there", outcome))
+            if outcome == "quarantined":
+                self._gone.add(whole)
+                any_gone = True
+        return any_gone
 
     # --- calls ---------------------------------------------------------------------------------
 

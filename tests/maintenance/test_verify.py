@@ -13,6 +13,7 @@ import pytest
 from fleche_like import Cache
 from fleche_like.backends import LocalBackend, MemoryBackend
 from fleche_like.calls import Call
+from fleche_like.codecs.keys import generate_key
 from fleche_like.errors import ConfigError, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
@@ -20,6 +21,7 @@ from fleche_like.maintenance import verify
 from fleche_like.maintenance.verify import POSITION
 from fleche_like.storage import BackendCallStorage, BackendValueStorage
 from fleche_like.storage.layout import path
+from fleche_like.storage.records import seal_record
 from fleche_like.support.sentinel import MISSING
 from tests.maintenance.conftest import opened, records_elsewhere, without_index
 from tests.storage.places import DictCalls, DictValues
@@ -449,3 +451,20 @@ def test_values_in_parts_are_checked_part_by_part(tmp_path):
         assert cache.lookup(key) is MISSING
         assert verify(cache).is_sound
         copy.close()
+
+
+def test_what_nobody_trusted_signed_is_found(tmp_path):
+    with opened(tmp_path, keys=generate_key()) as cache:
+        stored = fill(cache, 6)
+        assert verify(cache).is_sound
+        digest = result_of(cache, stored[5])
+        unsigned = BackendValueStorage(MemoryBackend())
+        unsigned.save(call(5).result, digest)
+        data = unsigned.backend.get_bytes(place_of(cache, digest))
+        cache.values.backend.put_bytes(place_of(cache, digest), data)
+        forged = seal_record(cache.load(stored[2]).digested)
+        sql(cache, "UPDATE calls SET record = :r WHERE key = :k", r=forged, k=stored[2])
+        assert verify(cache).found == {"value": 1, "record": 1}
+        assert verify(cache, repair="quarantine").left == 0
+        assert verify(cache).is_sound
+        assert right(cache, stored) == [2, 5]
