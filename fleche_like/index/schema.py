@@ -19,7 +19,7 @@ from fleche_like.errors import (
     SchemaTooNew,
 )
 from fleche_like.index.exclusive import exclusively
-from fleche_like.index.models import REVISION, VERSION_TABLE, metadata
+from fleche_like.index.models import REVISION, VERSION_TABLE, calls, metadata
 from fleche_like.index.upserts import MYSQL
 
 logger = logging.getLogger(__name__)
@@ -50,14 +50,15 @@ def revision(database: Database) -> str | None:
 
     One select, without Alembic, when there is one.
     """
+    select = database.prepare(sa.select(_version.c.version_num))
     try:
-        found = database.read_one(database.prepare(sa.select(_version.c.version_num)))
+        found = database.read_one(select)
     except DatabaseDamaged:
         raise
     except DatabaseError:
-        if _has_version_table(database):
-            raise
-        return None
+        if not _has_version_table(database):
+            return None
+        found = database.read_one(select)  # somebody may have made it since we asked
     return None if found is None else str(found[0])
 
 
@@ -85,9 +86,19 @@ def _ensure(database: Database) -> None:
     refuse_newer(database, found)
     if database.read_only:
         raise outdated(database, found, "it was opened read-only")
-    if found is not None and database.dialect != "sqlite":
+    if found is not None and database.dialect != "sqlite" and not _is_being_made(database):
         raise outdated(database, found, "its operator decides when to upgrade it")
     _upgrade(database, "head")
+
+
+def _is_being_made(database: Database) -> bool:
+    """Whether an older schema is what a first opening left that died, or is still at it.
+
+    Only where a change of the schema cannot be rolled back. Nobody's calls are there yet.
+    """
+    if database.dialect not in MYSQL:
+        return False
+    return database.read_one(database.prepare(sa.select(calls.c.id).limit(1))) is None
 
 
 def upgrade(url: str | Path | Database, target: str = "head") -> None:

@@ -9,7 +9,8 @@ Needs an operating system that has SIGKILL and the ``forkserver`` of :mod:`multi
 
 from __future__ import annotations
 
-from fleche_like.testing.crashes.harness import Report, torture
+from fleche_like.testing.crashes.chores import reindexing
+from fleche_like.testing.crashes.harness import LONGEST_S, Report, torture
 from fleche_like.testing.crashes.places import EmbeddedPlace, Place, ServerPlace
 
-__all__ = ["EmbeddedPlace", "Place", "Report", "ServerPlace", "torture"]
+__all__ = ["LONGEST_S", "EmbeddedPlace", "Place", "Report", "ServerPlace", "reindexing", "torture"]

@@ -7,7 +7,7 @@ import multiprocessing
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -16,7 +16,12 @@ from typing import Any, Final
 
 from fleche_like.testing.crashes.oracle import Findings, inspect
 from fleche_like.testing.crashes.places import Place
-from fleche_like.testing.crashes.writer import ERRORS, write_until_killed
+from fleche_like.testing.crashes.writer import (
+    ERRORS,
+    Chore,
+    repeat_until_killed,
+    write_until_killed,
+)
 
 PATIENCE_S: Final = 120.0
 """What the next run takes longer for is stuck."""
@@ -26,7 +31,7 @@ UNREADY_SHARE: Final = 0.2
 the cache open."""
 
 LONGEST_S: Final = 0.4
-"""The longest that a writer lives from there."""
+"""The longest that a process lives from there."""
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Report:
 
     Attributes:
         seed: gives the same writers again, and about the same moments.
-        kills: processes that were killed.
+        kills: processes that were killed, writers and others.
         rounds: how often what they left was looked at.
         calls: how many calls were stored in the places, all together.
         broken, wrong, lost, stuck: see :class:`~fleche_like.testing.crashes.oracle.Findings`.
@@ -69,7 +74,9 @@ def torture(
     seconds: float | None = None,
     seed: int | None = None,
     writers: int = 3,
+    chores: Sequence[Chore] = (),
     rounds: int = 6,
+    longest_s: float = LONGEST_S,
     told: Callable[[Report], object] = lambda _: None,
 ) -> Report:
     """Kill writers with SIGKILL, and look at what they left.
@@ -84,7 +91,10 @@ def torture(
         seconds: no further round begins after so long.
         seed: of all that is random; ``None``: any.
         writers: how many at once.
+        chores: what others do on the same cache meanwhile, each over and over in a process of its
+            own, which is killed too: maintenance that must stand it.
         rounds: how many in one place.
+        longest_s: the longest that a process works before it is killed, in seconds.
         told: called after each round.
 
     Returns:
@@ -96,9 +106,10 @@ def torture(
     numbers = itertools.count()
     while not _is_done(report, kills, deadline):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            episode = _Episode(make(Path(folder)), Path(folder, "journals"), chance, numbers)
+            place, journals = make(Path(folder)), Path(folder, "journals")
+            episode = _Episode(place, journals, chance, numbers, longest_s)
             for _ in range(rounds):
-                episode.round(report, writers)
+                episode.round(report, [*[None] * writers, *chores])
                 told(report)
                 if _is_done(report, kills, deadline):
                     break
@@ -115,21 +126,27 @@ class _Episode:
     """Rounds in one place."""
 
     def __init__(
-        self, place: Place, journals: Path, chance: random.Random, numbers: itertools.count[int]
+        self,
+        place: Place,
+        journals: Path,
+        chance: random.Random,
+        numbers: itertools.count[int],
+        longest_s: float,
     ) -> None:
         self._place = place
         self._journals = journals
         self._chance = chance
         self._numbers = numbers
+        self._longest_s = longest_s
         self._processes = processes()
         self.calls = 0
         journals.mkdir()
 
-    def round(self, report: Report, writers: int) -> None:
-        """Let writers write and die, and inspect what is left."""
-        numbers = [next(self._numbers) for _ in range(writers)]
-        alive = {number: self._started(number) for number in numbers}
-        for number in self._chance.sample(numbers, writers):
+    def round(self, report: Report, tasks: Sequence[Chore | None]) -> None:
+        """Let processes work and die, and inspect what is left; a task of ``None`` is to write."""
+        numbered = [(next(self._numbers), task) for task in tasks]
+        alive = {number: self._started(number, task) for number, task in numbered}
+        for number in self._chance.sample([*alive], len(alive)):
             self._kill(number, alive[number], report)
         errors = self._journals / ERRORS
         if errors.exists():
@@ -138,14 +155,16 @@ class _Episode:
         self.calls = found.calls
         report.add(found)
 
-    def _started(self, number: int) -> BaseProcess:
-        args = (self._place, self._journals, number, self._chance.randrange(2**32))
-        process: BaseProcess = self._processes.Process(target=write_until_killed, args=args)
+    def _started(self, number: int, chore: Chore | None) -> BaseProcess:
+        work: Any = write_until_killed if chore is None else repeat_until_killed
+        what = self._chance.randrange(2**32) if chore is None else chore
+        args = (self._place, self._journals, number, what)
+        process: BaseProcess = self._processes.Process(target=work, args=args)
         process.start()
         return process
 
     def _kill(self, number: int, process: BaseProcess, report: Report) -> None:
-        moment_s = self._chance.uniform(0, LONGEST_S)
+        moment_s = self._chance.uniform(0, self._longest_s)
         if self._chance.random() >= UNREADY_SHARE and not self._is_ready(number, process):
             report.stuck.append(f"writer {number} did not open the cache in {PATIENCE_S:g} s")
         process.join(moment_s)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import fleche_like as fl
 from fleche_like.testing.crashes import work
 from fleche_like.testing.crashes.places import Place
+
+Chore: TypeAlias = Callable[[Place], object]
+"""Something to do with a cache, from the beginning to the end. Picklable."""
 
 ERRORS: Final = "errors"
 """The file among the journals that failures go to."""
@@ -64,11 +68,32 @@ def write_until_killed(place: Place, journals: Path, number: int, seed: int) -> 
         number: of this writer; no other one ever has the same, so that its calls are its own.
         seed: of what it does.
     """
-    try:
+    with _telling(journals, number):
         _write(place, Journal(journals / f"{number}"), number, random.Random(seed))
+
+
+def repeat_until_killed(place: Place, journals: Path, number: int, chore: Chore) -> None:
+    """Do a chore over and over; a failure goes into a file.
+
+    Args:
+        place: of the cache.
+        journals: the folder for the journal.
+        number: of this process.
+        chore: what to do.
+    """
+    with _telling(journals, number):
+        Journal(journals / f"{number}").note(Entry("open"))
+        while True:
+            chore(place)
+
+
+@contextlib.contextmanager
+def _telling(journals: Path, number: int) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         with (journals / ERRORS).open("a") as file:
-            file.write(f"writer {number}: {traceback.format_exc()}\n")
+            file.write(f"process {number}: {traceback.format_exc()}\n")
         raise
 
 
