@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+
 import pytest
 
 from fleche_like.backends import DatabaseBackend, LocalBackend, MirroredBackend, TieredBackend
@@ -45,24 +48,32 @@ def mirrored(folder, faults):
     return _cache(values, calls, calls.calls, folder)
 
 
-def _server(url, folder, faults, *, files):
-    database = Database(url, timeout_s=2)
+def _server(make_url, folder, faults, *, files):
+    database = Database(_url(make_url, folder), timeout_s=2)
     inject(database, faults)
     inside, outside = DatabaseBackend(database), FaultyBackend(LocalBackend(folder), faults)
     values = BackendValueStorage(outside if files else inside)
     return _cache(values, SqlCallStorage(database), database)
 
 
+def _url(make, folder):
+    """Return the same database for the same folder."""
+    file = folder / "url"
+    if not file.exists():
+        file.write_text(make())
+    return file.read_text()
+
+
 def postgresql(folder, faults):
-    return _server(servers.postgresql_url(), folder, faults, files=False)
+    return _server(servers.postgresql_url, folder, faults, files=False)
 
 
 def postgresql_and_files(folder, faults):
-    return _server(servers.postgresql_url(), folder, faults, files=True)
+    return _server(servers.postgresql_url, folder, faults, files=True)
 
 
 def mariadb_and_files(folder, faults):
-    return _server(servers.mariadb_url(), folder, faults, files=True)
+    return _server(servers.mariadb_url, folder, faults, files=True)
 
 
 def _cache(values, calls, resource, folder=None):
@@ -79,3 +90,12 @@ COMPOSITIONS = [
     pytest.param(postgresql_and_files, marks=servers.needs_postgresql),
     pytest.param(mariadb_and_files, marks=servers.needs_mariadb),
 ]
+
+EVERY_FAULT = bool(os.environ.get("FLECHE_TEST_EVERY_FAULT"))
+"""Whether every operation is struck, and not one in some."""
+
+
+def numbers(one_in, offset):
+    """Yield the numbers of operations to strike; another offset gives others."""
+    step = 1 if EVERY_FAULT else one_in
+    return itertools.count(1 + offset % step, step)

@@ -55,9 +55,12 @@ class EmbeddedPlace:
         if not file.exists():
             return
         with closing(sqlite3.connect(file, timeout=60)) as database:
-            yield from _unsound(database)
-            if _has_tables(database):
-                yield from self._dangling(database)
+            try:
+                yield from _unsound(database)
+                if _has_tables(database):
+                    yield from self._dangling(database)
+            except sqlite3.DatabaseError as error:
+                yield f"{file}: {error}"
 
     def _dangling(self, database: sqlite3.Connection) -> Iterator[str]:
         (unsealed,) = database.execute("SELECT count(*) FROM calls WHERE record IS NULL").fetchone()
@@ -74,9 +77,8 @@ class EmbeddedPlace:
 
 def _unsound(database: sqlite3.Connection) -> Iterator[str]:
     for check in ("integrity_check", "foreign_key_check"):
-        for row in database.execute(f"PRAGMA {check}"):
-            if row != ("ok",):
-                yield f"{check}: {row}"
+        found = database.execute(f"PRAGMA {check}").fetchall()
+        yield from (f"{check}: {row}" for row in found if row != ("ok",))
 
 
 def _has_tables(database: sqlite3.Connection) -> bool:
