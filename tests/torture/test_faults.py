@@ -270,7 +270,9 @@ def test_a_statement_that_fails_undoes_its_transaction(database, kind, n):
     if begins_anew:
         insert_two(database)
     else:
-        with pytest.raises(OSError, match=r"injected|lost|closed|terminat|No space|consuming|gone away"):
+        with pytest.raises(
+            OSError, match=r"injected|lost|closed|terminat|No space|consuming|gone away"
+        ):
             insert_two(database)
     assert rows(database) == ([1, 2] if begins_anew else [])
     insert_two(database) if not begins_anew else None
