@@ -74,7 +74,7 @@ def ensure(database: Database) -> None:
     """
     try:
         _ensure(database)
-    except DatabaseError:
+    except OSError:
         database.close()  # nobody will use it
         raise
 
@@ -176,15 +176,20 @@ def migrating(database: Database) -> Iterator[sa.Connection]:
 
     Raises:
         SchemaOutdated: another process has the file open.
-        DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`.
+        DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`; or a change failed.
+        OSError: (ENOSPC) the disk is full.
     """
-    if database.path is not None and revision(database) is not None:
-        with exclusively(database, revision, _busy) as connection:
+    try:
+        if database.path is not None and revision(database) is not None:
+            with exclusively(database, revision, _busy) as connection:
+                yield connection
+            return
+        with database.sqlalchemy_transaction() as connection:
+            _lock(connection, database)
             yield connection
-        return
-    with database.sqlalchemy_transaction() as connection:
-        _lock(connection, database)
-        yield connection
+    except sa.exc.DBAPIError as error:
+        original: Any = error.orig
+        raise database.driver.translated(original) from error
 
 
 def _busy(database: Database, found: str | None) -> DatabaseError:

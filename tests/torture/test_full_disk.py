@@ -108,3 +108,11 @@ def test_a_database_that_cannot_grow_costs_the_caching(tmp_path, place, pages):
         database.read(Prepared("PRAGMA max_page_count = 1000000"))
         ask(journal)
     everything_is_stored(place, journals)
+
+
+@pytest.mark.parametrize("kib", [0, 4, 40])
+def test_a_cache_that_cannot_be_made_says_so_and_is_made_later(place, kib):
+    with files_no_larger_than(kib * 1024), pytest.raises(OSError, match=r"index\.db"):
+        place.open()
+    with place.open() as cache:
+        assert cache.stats().calls == 0
