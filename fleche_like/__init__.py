@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fleche_like.cache import Cache as Cache
+    from fleche_like.cache import CachePool as CachePool
+    from fleche_like.cache import CacheStack as CacheStack
     from fleche_like.calls import (
         Call as Call,
     )
@@ -115,7 +117,13 @@ if TYPE_CHECKING:
         LargeCaptureWarning as LargeCaptureWarning,
     )
     from fleche_like.errors import (
+        LockUpgradeError as LockUpgradeError,
+    )
+    from fleche_like.errors import (
         MissingExtra as MissingExtra,
+    )
+    from fleche_like.errors import (
+        NameTaken as NameTaken,
     )
     from fleche_like.errors import (
         NoCallMatches as NoCallMatches,
@@ -125,6 +133,9 @@ if TYPE_CHECKING:
     )
     from fleche_like.errors import (
         NotCachedWarning as NotCachedWarning,
+    )
+    from fleche_like.errors import (
+        PartNotFound as PartNotFound,
     )
     from fleche_like.errors import (
         QueryError as QueryError,
@@ -148,6 +159,9 @@ if TYPE_CHECKING:
         SeveralCallsMatch as SeveralCallsMatch,
     )
     from fleche_like.errors import (
+        StorageError as StorageError,
+    )
+    from fleche_like.errors import (
         UncachableFunction as UncachableFunction,
     )
     from fleche_like.errors import (
@@ -155,6 +169,9 @@ if TYPE_CHECKING:
     )
     from fleche_like.errors import (
         UnknownFormat as UnknownFormat,
+    )
+    from fleche_like.errors import (
+        UntrustedEnvelope as UntrustedEnvelope,
     )
     from fleche_like.errors import (
         WriteConflict as WriteConflict,
@@ -189,9 +206,10 @@ if TYPE_CHECKING:
     from fleche_like.memo import (
         wrap_executor as wrap_executor,
     )
+    from fleche_like.storage.manager import StorageManager as StorageManager
 
 _HOMES = {
-    "cache": ("Cache",),
+    "cache": ("Cache", "CachePool", "CacheStack"),
     "calls": (
         "Call",
         "DigestedCall",
@@ -225,10 +243,13 @@ _HOMES = {
         "InvalidKey",
         "KeyNotFound",
         "LargeCaptureWarning",
+        "LockUpgradeError",
         "MissingExtra",
+        "NameTaken",
         "NoCallMatches",
         "NotCached",
         "NotCachedWarning",
+        "PartNotFound",
         "QueryError",
         "ReadOnlyError",
         "SaveError",
@@ -236,12 +257,15 @@ _HOMES = {
         "SchemaOutdated",
         "SchemaTooNew",
         "SeveralCallsMatch",
+        "StorageError",
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
+        "UntrustedEnvelope",
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),
+    "storage.manager": ("StorageManager",),
     "memo": ("File", "current_cache", "memoize", "set_cache", "use_cache", "wrap_executor"),
 }
 _HOME_OF = {name: floor for floor, names in _HOMES.items() for name in names}

@@ -14,12 +14,19 @@ carries its data as attributes, and survives pickling::
     ├── WriteConflict (FileExistsError)     somebody else changed a file meanwhile
     ├── SaveError                           a value or a call could not be stored
     │   └── EncodeError (TypeError)         no codec turns the value into bytes
+    ├── StorageError (ValueError)           a storage of results that cannot be made, or asked that
+    │   └── NameTaken (FileExistsError)     a result would be renamed onto another one
     ├── CodecError (ValueError)
     │   ├── DamagedEnvelope                 bytes that are not what was stored
+    │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
     │   ├── DecodeError                     intact bytes whose decoding raised
+    │   ├── UntrustedEnvelope               intact bytes that no known key signed, say
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
+    ├── ArchiveError (ValueError)           an archive of calls that is damaged, or none
+    │   └── UntrustedArchive (PermissionError)  one that no key of the cache signed
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
+    ├── LockUpgradeError (RuntimeError)     a write inside a read, which could deadlock
     ├── DatabaseError (OSError)
     │   ├── DatabaseDamaged                 the database file is not a sound database
     │   └── SchemaError
@@ -163,6 +170,16 @@ class EncodeError(SaveError, TypeError):
     kind: str
 
 
+class StorageError(FlecheError, ValueError):
+    """A storage of results by name cannot be made, or cannot do what was asked of it."""
+
+
+class NameTaken(StorageError, FileExistsError):
+    """A result was to be renamed, and another one has that name. Attributes: ``key``."""
+
+    key: str
+
+
 class CodecError(FlecheError, ValueError):
     """Bytes could not be turned back into an object."""
 
@@ -177,6 +194,15 @@ class DamagedEnvelope(CodecError):
     reason: str
 
 
+class PartNotFound(KeyNotFound, DamagedEnvelope):
+    """A value is stored, and one of the parts that it is put together from is not.
+
+    Attributes: ``key`` (of the value), ``part``, ``reason``.
+    """
+
+    part: str
+
+
 class DecodeError(CodecError):
     """The bytes are intact but decoding them raised (its cause), say for a class that is gone.
 
@@ -184,6 +210,17 @@ class DecodeError(CodecError):
     """
 
     key: str
+
+
+class UntrustedEnvelope(CodecError):
+    """Intact bytes that are not to be believed here: unsigned, signed by somebody else, or pickled.
+
+    Whoever looks up takes it for a miss. The bytes stay where they are: another reader may trust
+    them. Attributes: ``key``, ``reason``.
+    """
+
+    key: str
+    reason: str
 
 
 class UnknownCodec(CodecError, LookupError):
@@ -202,10 +239,28 @@ class UnknownFormat(CodecError):
     reason: str
 
 
+class ArchiveError(FlecheError, ValueError):
+    """An archive of calls is cut short, altered, of a later format, or none; nothing was taken.
+
+    Attributes: ``path``, ``reason``.
+    """
+
+    path: str
+    reason: str
+
+
+class UntrustedArchive(ArchiveError, PermissionError):
+    """A sound archive that none of the cache's keys signed; it takes it only when told to."""
+
+
 class ReadOnlyError(FlecheError, PermissionError):
     """A write to something that was opened read-only. Attributes: ``url``."""
 
     url: str
+
+
+class LockUpgradeError(FlecheError, RuntimeError):
+    """A write inside a read under the same lock, refused because it could wait for ever."""
 
 
 class DatabaseError(FlecheError, OSError):

@@ -63,6 +63,17 @@ class MemoryTierBackend:
         """How many bytes are in memory now."""
         return self._bytes
 
+    def holds(self, key: str) -> bool:
+        """Return whether the bytes of a key are in memory."""
+        return normalise(key) in self._kept
+
+    def keep(self, key: str, data: bytes) -> None:
+        """Keep bytes that are known to be under a key in the backend, and to stay what they are."""
+        name = normalise_name(key)
+        with self._lock:
+            self._drop(name)
+            self._add(name, data)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backend!r}, max_bytes={self.max_bytes})"
 

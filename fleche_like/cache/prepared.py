@@ -11,6 +11,7 @@ from fleche_like.calls import Call, DigestedCall, PreparedCall
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
 from fleche_like.storage import ValueStorage
+from fleche_like.storage.divided import Divided, stored_bytes
 
 ArgumentsKept: TypeAlias = Literal["auto", "all", "none"]
 """Which argument values of a call are stored."""
@@ -85,8 +86,8 @@ def _keep(
         if everything:
             raise
         return
-    size = sum(map(len, parts))
-    if size <= KEPT_BYTES:
+    size = stored_bytes(parts)
+    if size <= KEPT_BYTES and not isinstance(parts, Divided):
         pending[key] = b"".join(parts)
     elif everything or size <= LARGEST_ARGUMENT_BYTES:
         encoding.put_encoded(parts, key)

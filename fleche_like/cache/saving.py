@@ -11,6 +11,7 @@ from fleche_like.calls import DigestedCall
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.base import OperationContext
+from fleche_like.storage.divided import Divided, stored_bytes
 from fleche_like.storage.values import OVERWRITTEN_BYTES
 
 T = TypeVar("T")
@@ -90,9 +91,9 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
     def store(call: DigestedCall, result: Any) -> None:
         digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
         parts = encode(result, digest)
-        if sum(map(len, parts)) > OVERWRITTEN_BYTES:
+        if sum(map(len, parts)) > OVERWRITTEN_BYTES or isinstance(parts, Divided):
             values.put_once(parts, digest)
-            sized.save(call, size_bytes=sum(map(len, parts)))
+            sized.save(call, size_bytes=stored_bytes(parts))
         else:
             save(call, digest, b"".join(parts))
 

@@ -190,6 +190,11 @@ class Grouping:
                 self._places[_identity(one)] = len(self.measured)
                 self.measured.append(one)
 
+    @property
+    def counts_calls(self) -> bool:
+        """Whether it is asked how many calls there are, whatever they have."""
+        return any(one.field is None for one in self.aggregates.values())
+
     def measures_of(self, place: int) -> set[Measure]:
         """Return the measures of one of the measured fields."""
         mine = _identity(self.measured[place])
@@ -286,6 +291,8 @@ def label_of_scalar(value: Scalar) -> Scalar:
     """Return how a group is shown that has this value in it."""
     if isinstance(value, datetime):
         return value.replace(fold=0) if value.utcoffset() is None else in_utc(value)
+    if is_nan(value):  # with whatever sign and payload
+        return math.nan
     return value + 0.0 if type(value) is float else value  # no negative zero
 
 

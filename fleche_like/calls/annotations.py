@@ -8,6 +8,8 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
+from fleche_like.support.syntax import parse_expression
+
 T = TypeVar("T")
 
 
@@ -77,7 +79,7 @@ def _marked(annotation: Any) -> Iterator[Role]:
 
 def _marked_heads(annotation: str, scope: Mapping[str, Any]) -> Iterator[Role]:
     try:
-        node: ast.expr = ast.parse(annotation.strip(), mode="eval").body
+        node: ast.expr = parse_expression(annotation).body
     except (SyntaxError, ValueError, RecursionError):
         return
     while isinstance(node, ast.Subscript):

@@ -141,9 +141,24 @@ def parts_from_json(item: dict[str, Json]) -> Parts | Missing:
     if "p" not in item and "n" not in item:
         return MISSING
     parts = Parts(item.get("p", MISSING), tuple(map(_digest, item.get("n", ()))))
-    for _ in all_parts(parts):  # which refuses what makes no sense
-        pass
+    refuse_nonsense(parts.sketch)
     return parts
+
+
+def refuse_nonsense(sketch: Json | Missing) -> None:
+    """Refuse what :func:`all_parts` would, in a tenth of the time: every record that is read pays.
+
+    Raises:
+        ValueError: as :func:`parts_from_json`.
+    """
+    if type(sketch) not in CONTAINERS:
+        return
+    children = sketch if type(sketch) is list else [child for _, child in _children(sketch)]
+    if _SCALARS.issuperset(map(type, children)):
+        return
+    for child in children:
+        _described(child)
+        refuse_nonsense(child)
 
 
 def item_of(value: Any, item: str | int) -> Any:

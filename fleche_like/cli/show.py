@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
 from fleche_like.cache import Cache
@@ -17,6 +18,7 @@ from fleche_like.cli.tables import print_pairs, print_table
 from fleche_like.errors import FlecheError, KeyNotFound
 from fleche_like.hashing import Digest
 from fleche_like.query import preview, printable
+from fleche_like.storage import StoredPart
 
 EXAMPLES: Final = (
     "fleche-like --cache results show 3f9a12",
@@ -139,11 +141,20 @@ def _show_value(cache: Cache, found: Found, args: argparse.Namespace) -> None:
     makers = cache.query(result=found.digest).latest(MAKERS_SHOWN + 1).all()
     if args.json:
         shown = {"kind": "value", "digest": str(found.digest), "preview": text or None}
-        print_json(shown | {"made_by": [str(call.key) for call in makers[:MAKERS_SHOWN]]})
+        parts = {"parts": [asdict(part) for part in cache.parts(found.digest)]}
+        print_json(shown | parts | {"made_by": [str(call.key) for call in makers[:MAKERS_SHOWN]]})
         return
     print_pairs([("value", str(found.digest)), ("is", text or "(not loaded)")])
+    _print_parts(cache.parts(found.digest))
     if makers:
         print(
             "made by" if len(makers) <= MAKERS_SHOWN else f"made by {MAKERS_SHOWN} calls and more"
         )
         print_table(CALLS_HEAD, list(calls_rows(makers[:MAKERS_SHOWN], cache)))
+
+
+def _print_parts(parts: list[StoredPart]) -> None:
+    if parts:
+        print("stored in parts")
+        rows = [(part.digest, str(part.level), str(part.size_bytes or "gone")) for part in parts]
+        print_table(("part", "level", "bytes"), rows)

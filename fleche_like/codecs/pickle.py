@@ -30,7 +30,7 @@ class PickleCodec:
     def encode(self, value: Any) -> Encoded:
         buffers: list[Buffer] = []
         try:
-            payload = pickle.dumps(value, 5, buffer_callback=_collector(buffers))
+            payload = pickle.dumps(value, 5, buffer_callback=collector(buffers))
         except MemoryError:
             raise
         except Exception as refusal:  # noqa: BLE001  # whatever a __reduce__ may raise
@@ -44,7 +44,7 @@ class PickleCodec:
         return f"{type(self).__name__}()"
 
 
-def _collector(buffers: list[Buffer]) -> Callable[[pickle.PickleBuffer], bool]:
+def collector(buffers: list[Buffer]) -> Callable[[pickle.PickleBuffer], bool]:
     """Return a callback that takes large blocks out of the stream; true keeps one inside."""
 
     def keep_inside(block: pickle.PickleBuffer) -> bool:
@@ -65,7 +65,7 @@ def _encode_by_value(value: Any, refusal: Exception) -> Encoded:
 
     buffers: list[Buffer] = []
     try:
-        payload = cloudpickle.dumps(value, protocol=5, buffer_callback=_collector(buffers))
+        payload = cloudpickle.dumps(value, protocol=5, buffer_callback=collector(buffers))
     except MemoryError:
         raise
     except Exception as error:

@@ -18,6 +18,7 @@ from xxhash import xxh3_128_hexdigest
 
 from fleche_like.hashing import encoder, normalise
 from fleche_like.hashing.text import Digest
+from fleche_like.support.syntax import parse
 
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names)
@@ -57,7 +58,7 @@ def _search(code: types.CodeType) -> ast.AST | None:
 @functools.lru_cache(maxsize=64)
 def _statements(text: str) -> list[ast.stmt]:
     try:
-        return ast.parse(text).body
+        return parse(text).body
     except (SyntaxError, ValueError, RecursionError):
         return []
 

@@ -40,6 +40,9 @@ _CLASSES: Final = {"b": 0, "s": 1, "t": 2, "u": 3}
 _SQUARED: Final = 1e145
 """Squares of numbers from here on add up to more than a double holds, which servers refuse."""
 
+_UNSQUARED: Final = 1e-150
+"""Squares of smaller numbers may be too small for a double, which PostgreSQL refuses."""
+
 _CENTRED: Final = frozenset({"std"})
 
 
@@ -178,8 +181,9 @@ def _odd_values(columns: Columns) -> Iterator[Condition]:
     yield columns.kind.in_([sa.literal_column(str(kind)) for kind in NEAR])
     derived = [columns.kind >= sa.literal_column("0")] if columns is calls.c else []
     # Among them the largest, where what is larger stands.
-    large = sa.or_(columns.num >= _SQUARED, columns.num <= -_SQUARED)
-    yield sa.and_(columns.num.isnot(None), large, *derived)
+    for large in (columns.num >= _SQUARED, columns.num <= -_SQUARED):
+        # One by one: of both together SQLite makes no range.
+        yield sa.and_(columns.num.isnot(None), large, *derived)
 
 
 def _is_composite(columns: Columns) -> Condition:
@@ -217,14 +221,25 @@ def group_columns(one: Source) -> list[Any]:
     return [*terms, sa.func.min(columns.kind)]
 
 
-def measures_of(one: Source, measures: set[Measure], centre: float) -> list[Any]:
-    """Return what :func:`tally_of` takes."""
+def measures_of(
+    one: Source, measures: set[Measure], centre: float, floats: Any = None
+) -> list[Any]:
+    """Return what :func:`tally_of` takes.
+
+    Args:
+        one: the rows of the field.
+        measures: what is asked of it.
+        centre: a number near its mean.
+        floats: how many of its numbers are floats, or any other number above zero if some are;
+            counted if omitted.
+    """
     columns = one.columns
     if columns is None:
         return []
     found: list[Any] = [sa.func.count(one.here), sa.func.count(columns.num)]
     if measures & {"min", "max", "sum"}:
-        found.append(sa.func.sum(sa.case((columns.kind == FLOAT, 1), else_=0)))
+        counted = sa.func.sum(sa.case((columns.kind == FLOAT, 1), else_=0))
+        found.append(counted if floats is None else floats)
     if measures & {"sum", "mean"}:
         found.append(sa.func.sum(columns.num))
     for measure, function in (("min", sa.func.min), ("max", sa.func.max)):
@@ -232,7 +247,9 @@ def measures_of(one: Source, measures: set[Measure], centre: float) -> list[Any]
             found += [function(columns.num), function(columns.text)]
     if "std" in measures:
         distance = columns.num - sa.bindparam(None, centre, sa.Double())
-        found += [sa.func.sum(distance), sa.func.sum(distance * distance)]
+        tiny = sa.func.abs(distance) < _UNSQUARED
+        squared: Any = sa.case((tiny, sa.literal_column("0.0")), else_=distance * distance)
+        found += [sa.func.sum(distance), sa.func.sum(squared)]
     return found
 
 

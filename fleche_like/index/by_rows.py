@@ -8,12 +8,13 @@ cheapest by guessing; servers know their tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from fleche_like.calls import Field
 from fleche_like.calls.aggregates import Group, Grouping, Groups, Tally, merge
+from fleche_like.calls.expressions import Measure
 from fleche_like.index.aggregates import (
     KEY_COLUMNS,
     Source,
@@ -34,6 +35,13 @@ from fleche_like.index.typed import FLOAT, INT
 Read = Callable[[Sequence[Any]], Groups]
 _CENTRED: Final = frozenset({"std"})
 
+_ZERO: Final[Any] = sa.literal_column("0")
+
+MOST_GATHERED: Final = 2000
+"""Calls of a function that are put together first; of more, each row's call is asked for."""
+
+_BY_FUNCTION: Final = "calls AS one INDEXED BY ix_calls_function"
+
 
 def counting_rows(where: Where) -> Any:
     """Return the statement that counts the calls of rows, where nothing else is asked."""
@@ -52,8 +60,32 @@ def _conditions(where: Where, columns: Columns, but: Place) -> Iterator[Conditio
         if place != but:
             yield columns.call.in_(sa.select(others.call).where(*where.on_rows[place]))
     if where.identity is not None:
-        of_functions = calls.c.function.in_(where.identity)
-        yield columns.call.in_(sa.select(calls.c.id).where(of_functions, is_derived()))
+        yield _is_of_functions(where, columns)
+
+
+def _is_of_functions(where: Where, columns: Columns) -> Condition:
+    """Return that the call of a row is one of the functions that are asked for."""
+    gathered = sa.select(calls.c.id).where(calls.c.function.in_(where.identity), is_derived())
+    among: Condition = columns.call.in_(gathered)
+    if not where.is_any(gathered.offset(MOST_GATHERED)):
+        return among
+    # Gathering many calls takes longer than all the rest. In the table of calls, which SQLite would
+    # ask about each, they are far apart; the index by function has them side by side.
+    same: Condition = sa.literal_column("one.id") == columns.call
+    function: Condition = sa.literal_column("one.function").in_(where.identity)
+    derived: Condition = sa.literal_column("one.kind >= 0")
+    one: Any = sa.select(sa.literal_column("1")).select_from(sa.text(_BY_FUNCTION))
+    found: Condition = sa.exists(one.where(function, derived, same).correlate(columns.call.table))
+    return found
+
+
+class _Class(NamedTuple):
+    """The columns of rows of one class; NULL for what is not in its index."""
+
+    num: Any
+    text: Any
+    kind: Any
+    floats: Any
 
 
 class RowSums:
@@ -88,30 +120,55 @@ class RowSums:
             yield from self._of_groups()
             return
         for place, one in enumerate(self._grouping.measured):
-            statement = self._of_all(place, one)
-            if statement is not None:
-                yield statement
+            yield from self._of_all(place, one)
 
     # --- all calls together --------------------------------------------------------------------
 
-    def _of_all(self, place: int, one: Field) -> tuple[Any, Read] | None:
+    def _of_all(self, place: int, one: Field) -> Iterator[tuple[Any, Read]]:
         columns, conditions = self._rows(one)
         if columns is None:
-            return None
+            return
         measures = self._grouping.measures_of(place)
-        source = Source(columns, columns.call, sa.null())
-        figures = measures_of(source, measures, 0.0)
-        wanted = "count" if "count" in measures or measures & {"min", "max"} else "numbers"
-        if wanted == "numbers":
-            conditions = [*conditions, columns.num.isnot(None)]
-        statement = sa.select(*_labelled(figures)).where(*conditions)
 
         def read(rows: Sequence[Any]) -> Groups:
             tallies = [Tally() for _ in self._grouping.measured]
             tallies[place] = tally_of(measures, iter(rows[0]))
             return {(): Group((), 0, tallies)}
 
-        return statement, read
+        for own, seen in self._classes(one, columns, measures):
+            source = Source(seen, columns.call, sa.null())
+            figures = measures_of(source, measures, 0.0, seen.floats)
+            yield sa.select(*_labelled(figures)).where(*conditions, own), read
+
+    def _classes(
+        self, one: Field, columns: Columns, measures: set[Measure]
+    ) -> Iterator[tuple[Condition, _Class]]:
+        """Yield where rows are of a class, and what its index has of them."""
+        none, number, text = sa.null(), columns.num.isnot(None), columns.text.isnot(None)
+        yield number, _Class(columns.num, none, columns.kind, self._has_floats(one))
+        if measures - {"sum", "mean"}:
+            yield text, _Class(none, columns.text, none, _ZERO)
+        if "count" in measures:
+            neither = sa.and_(columns.num.is_(None), columns.text.is_(None))
+            yield neither, _Class(none, none, none, _ZERO)
+
+    def _has_floats(self, one: Field) -> Any:
+        """Return 1 if any number of a field is a float, where all calls are asked for.
+
+        That is seen at the first one, while their kinds are in no index that has the numbers.
+        """
+        if self._is_limited():
+            return None
+        table, number = self._rows_of(one)
+        rows = table.alias().c
+        floats = sa.select(rows.call).where(
+            rows.name == number, rows.num.isnot(None), rows.kind == FLOAT
+        )
+        return sa.case((sa.exists(floats), 1), else_=0)
+
+    def _is_limited(self) -> bool:
+        where = self._where
+        return bool(where.joined or where.identity is not None or where.watermark)
 
     def _rows(self, one: Field) -> tuple[Columns | None, list[Condition]]:
         """Return the rows of a field, and what is asked of them and their calls."""
@@ -156,7 +213,7 @@ class RowSums:
 
     def _least_kind(self, columns: Columns) -> Any:
         """Return the least kind of a group of numbers, which tells integers from floats."""
-        if self._where.joined or self._where.identity is not None or self._where.watermark:
+        if self._is_limited():
             return sa.func.min(columns.kind)
         table, number = self._rows_of(self._grouping.by[0])
         other = table.alias().c

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -50,9 +51,6 @@ MOST_JOINED: Final = 16
 """Fields that may begin a search; SQLite joins no more than 64 tables."""
 
 TABLES: Final[Mapping[str, sa.Table]] = {"arg": arguments, "meta": call_metadata}
-
-FUNCTION: Final = ("function", "")
-"""What leads where all calls of a function are looked at."""
 
 Place: TypeAlias = tuple[str, Name]
 """The table that has the rows of a field, and the name they have there."""
@@ -104,6 +102,7 @@ class Where:
         self.identity: Any = None
         self.on_rows: dict[Place, list[Condition]] = {}
         self.is_by_rows = True
+        self._aliases = 0
 
     def add(self, bounds: Bounds, *, is_other: bool = True) -> None:
         """Ask for a condition.
@@ -225,14 +224,14 @@ class Where:
             self.add(NOTHING)
             return
         if self._lead is not None and (kind, name) != self._lead:
-            self._check_row(TABLES[kind].alias().c, number, condition)
+            self._check_row(self._next_rows(kind), number, condition)
             return
         columns = self.joined.get((kind, name))
         if columns is None and len(self.joined) >= MOST_JOINED:
             self._add_row(TABLES[kind], number, condition)
             return
         if columns is None:
-            columns = self.joined[kind, name] = TABLES[kind].alias().c
+            columns = self.joined[kind, name] = self._next_rows(kind)
             same = calls.c.id == _unsearched(columns.call, self._lead)
             self.add(exactly(sa.and_(same, columns.name == number)), is_other=False)
             self.on_rows[kind, name] = [columns.name == number]
@@ -241,6 +240,11 @@ class Where:
         # All that is asked of one field together: each end of a narrow range leaves many calls.
         self.drivers[kind, name] = sa.select(columns.call).where(*self.on_rows[kind, name])
         self.add(bounds, is_other=False)
+
+    def _next_rows(self, kind: str) -> Columns:
+        """Return the columns of a table's rows under a name that nothing here has yet."""
+        self._aliases += 1
+        return _rows_numbered(kind, self._aliases)
 
     def _check_row(self, columns: Columns, number: int, condition: Any) -> None:
         """Ask for a row about a field, to be looked up for each call that is found."""
@@ -309,6 +313,12 @@ class Where:
         if number is None:
             return sa.false()
         return _under(TABLES[kind], TABLES[kind].c.name == number)
+
+
+@functools.lru_cache(maxsize=256)
+def _rows_numbered(kind: str, number: int) -> Columns:
+    # Making an alias takes longer than finding twenty calls by it.
+    return TABLES[kind].alias(f"{kind}_{number}").c
 
 
 def _atom(columns: Columns, expression: Expression, has_digests: bool = True) -> Bounds:
@@ -404,7 +414,7 @@ def _identity(template: QueryCall) -> Iterator[Condition]:
 
 def _unsearched(column: Any, lead: Place | None) -> Any:
     """Return a column; where something else leads, such that no search begins with it."""
-    return column if lead in {None, FUNCTION} else column + sa.literal_column("0")
+    return column if lead is None else column + sa.literal_column("0")
 
 
 def _is_unknown(columns: Columns) -> list[Condition]:

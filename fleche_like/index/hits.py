@@ -53,12 +53,12 @@ class Hits:
         row = self._read_one(self._statement, (key,))
         return MISSING if row is None else (row[0], row[1])
 
-    def find_many(self, keys: Sequence[Digest]) -> Iterator[tuple[str, str | None, bytes | None]]:
+    def find_many(self, keys: Sequence[Digest]) -> Iterator[tuple[Any, ...]]:
         """Yield key, digest and bytes of the calls among ``keys`` that are stored, in any order.
 
         Digest and bytes as :meth:`find` gives them.
         """
-        return ((row[0], row[1], row[2]) for row in self._many.read(keys))
+        return self._many.read(keys)
 
 
 def _many(dialect: str, container: str, digest: Any, names: Sequence[str]) -> sa.Select[Any]:

@@ -26,11 +26,12 @@ from fleche_like.calls import (
 from fleche_like.calls.aggregates import Group, Tally, merge
 from fleche_like.calls.lineage import LineageQuery, Related
 from fleche_like.calls.selection import place
+from fleche_like.codecs import Signer
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.aggregates import Sums
 from fleche_like.index.by_rows import RowSums, counting_rows
-from fleche_like.index.conditions import FUNCTION, TABLES, Place, Where, place_of
+from fleche_like.index.conditions import TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.late import Late
 from fleche_like.index.lineage import LineageReader
@@ -60,12 +61,19 @@ class Selector:
         ids: of names.
         records: gives the records of keys; ``None`` if they are in the rows of the calls.
         late: gives the calls that are not indexed yet; ``None`` where there are none.
+        signer: tells which records to believe, and has what they say decide rather than the rows.
     """
 
     def __init__(
-        self, database: Database, ids: Identifiers, records: Records | None, late: Late | None
+        self,
+        database: Database,
+        ids: Identifiers,
+        records: Records | None,
+        late: Late | None,
+        signer: Signer | None = None,
     ) -> None:
         self._database = database
+        self._signer = signer
         self._late = late
         self._ids = ids
         self._records = records
@@ -107,7 +115,7 @@ class Selector:
         sums = Sums(where, grouping, self._ids)
         odd = [one for one in sums.odd() if self._is_any(sa.select(calls.c.id).where(one))]
         if not odd and where.exact and self._database.dialect == "sqlite":
-            groups = self._by_rows(selection, where, grouping)
+            groups = self._by_rows(where, grouping)
             if groups is not None:
                 lazy = (LazyCall(call, loader) for call in select_from(late, selection, loader))
                 merge(groups, grouped(lazy, grouping))
@@ -126,7 +134,7 @@ class Selector:
         merge(groups, grouped(lazy, grouping, centres))
         return groups
 
-    def _by_rows(self, selection: Selection, where: Where, grouping: Grouping) -> Groups | None:
+    def _by_rows(self, where: Where, grouping: Grouping) -> Groups | None:
         """Return the groups as the indexes on rows give them; ``None`` where they do not."""
         if not (where.is_by_rows and RowSums.can(grouping)):
             return None
@@ -134,7 +142,9 @@ class Selector:
         found: Groups = {}
         for statement, read in sums.statements():
             merge(found, read(self._read(statement)))
-        total = self._number(self._counting(selection, where))
+        if not (grouping.by or grouping.counts_calls):
+            return found
+        total = self._number(self._counting(where))
         missing = total - sum(group.calls for group in found.values())
         if not missing and grouping.by:
             return found
@@ -169,7 +179,7 @@ class Selector:
         statement = self._statement(where.conditions)
         if selection.order:
             statement = ordered(statement, order)
-        if not where.exact:
+        if not where.exact or self._signer is not None:
             return select_from(self._found(statement), replace(selection, order=()), loader)
         _, stop = _from_the_beginning(selection)
         if order and stop is not None and stop <= MOST_WALKED:
@@ -180,17 +190,15 @@ class Selector:
         if not where.exact:
             return self._count_inexact(where, selection, loader)
         if selection.limit is None and not selection.offset:
-            return self._number(self._counting(selection, where))
+            return self._number(self._counting(where))
         limited = _limited(sa.select(calls.c.id).where(*where.conditions), selection).subquery()
         return self._number(sa.select(sa.func.count()).select_from(limited))
 
-    def _counting(self, selection: Selection, where: Where) -> Any:
+    def _counting(self, where: Where) -> Any:
         """Return the statement that counts all calls that are asked for."""
-        if self._database.dialect == "sqlite" and where.is_by_rows and where.joined:
-            if where.identity is None:
-                return counting_rows(where)
-            if self._are_many(where):
-                where = self._where(selection, where.watermark, lead=FUNCTION)
+        by_rows = self._database.dialect == "sqlite" and where.is_by_rows and where.joined
+        if by_rows and (where.identity is None or self._are_many(where)):
+            return counting_rows(where)
         return sa.select(sa.func.count(calls.c.id)).where(*where.conditions)
 
     def _are_many(self, where: Where) -> bool:
@@ -264,7 +272,7 @@ class Selector:
         statement = self._statement(where.conditions)
         for part in by_class(statement, order_of(where, selection.order, self._ids)):
             counted = _Counted(self._rows(part.limit(stop)))
-            yield from opened(counted)
+            yield from opened(counted, self._signer)
             stop -= counted.count
             if stop <= 0:
                 return
@@ -284,7 +292,7 @@ class Selector:
     # --- records -------------------------------------------------------------------------------
 
     def _found(self, statement: Any) -> Iterator[DigestedCall]:
-        return opened(self._rows(statement))
+        return opened(self._rows(statement), self._signer)
 
     def _rows(self, statement: Any) -> Iterator[Any]:
         """Yield keys and records."""

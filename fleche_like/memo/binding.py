@@ -28,7 +28,7 @@ class BoundCall(Generic[R]):
         travelling: the function as it is packed once for many calls.
     """
 
-    __slots__ = ("_sealed", "_travelling", "args", "cache", "function", "kwargs")
+    __slots__ = ("_known", "_travelling", "args", "cache", "function", "kwargs")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class BoundCall(Generic[R]):
         self.kwargs = kwargs
         self.cache = cache
         self._travelling = travelling
-        self._sealed: list[Sealed] = []
+        self._known: Sealed | None = None
 
     def __call__(self) -> R:
         """Make the call.
@@ -65,7 +65,7 @@ class BoundCall(Generic[R]):
 
     @contextlib.contextmanager
     def _in_place(self) -> Iterator[None]:
-        with self.cache.in_use(), sealed(self.function, self._sealed):
+        with self.cache.in_use(), sealed(self.function, self._known):
             yield
 
     def __repr__(self) -> str:
@@ -74,7 +74,8 @@ class BoundCall(Generic[R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         function = self._travelling or Traveller(self.function)
-        known = seal(self.function, self.args, self.kwargs)
+        # Whoever passes it on may have other classes than where it was bound.
+        known = self._known or seal(self.function, self.args, self.kwargs)
         return _arrived, (function, self.args, self.kwargs, self.cache, known)
 
 
@@ -86,7 +87,7 @@ def _arrived(
     known: Sealed | None,
 ) -> BoundCall[Any]:
     call: BoundCall[Any] = BoundCall(function, args, kwargs, cache)
-    call._sealed = [] if known is None else [known]
+    call._known = known
     return call
 
 

@@ -89,14 +89,19 @@ class ThreadRun(_Run):
         """Yield the results in order; raise the first failure when all calls are made."""
         waiting: deque[deque[Entry]] = deque()
         bar = self._bar()
+        hit = bar.update
         try:
-            for item, result in self._started(waiting, bar):
-                answer = result if item is None else self._answer(item, bar)
-                if item is None:
-                    bar.update()
-                self._position += 1
-                if not self._failures:
-                    yield answer
+            for chunk in self._started(waiting, bar):
+                while chunk:
+                    item, result = chunk[0]
+                    if item is None:
+                        hit()
+                    else:
+                        result = self._answer(item, bar)
+                    chunk.popleft()
+                    self._position += 1
+                    if not self._failures:
+                        yield result
             self._raise_failure()
         finally:
             for item, _ in chain.from_iterable(waiting):
@@ -104,17 +109,22 @@ class ThreadRun(_Run):
                     item.running.cancel()
             bar.close()
 
-    def _started(self, waiting: deque[deque[Entry]], bar: Progress) -> Iterator[Entry]:
-        """Yield the calls in order; an executor always has the next chunk as well."""
+    def _started(self, waiting: deque[deque[Entry]], bar: Progress) -> Iterator[deque[Entry]]:
+        """Yield the chunks in order; an executor always has the next one as well.
+
+        Each stays among those that wait while its answers are awaited.
+        """
         ahead = 0 if self._options.executor is None else 1
         rest = iter(self._items)
         while chunk := self._next_chunk(rest):
             self._start(chunk, bar)
             waiting.append(deque(chunk))
             while len(waiting) > ahead:
-                yield from _taken(waiting)
+                yield waiting[0]
+                waiting.popleft()
         while waiting:
-            yield from _taken(waiting)
+            yield waiting[0]
+            waiting.popleft()
 
     def _start(self, chunk: Iterable[Entry], bar: Progress) -> None:
         executor = self._options.executor
@@ -219,15 +229,6 @@ def failed(error: BaseException) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_exception(error)
     return future
-
-
-def _taken(waiting: deque[deque[Entry]]) -> Iterator[Entry]:
-    """Yield the calls of the first chunk; each stays in it while its answer is awaited."""
-    chunk = waiting[0]
-    while chunk:
-        yield chunk[0]
-        chunk.popleft()
-    waiting.popleft()
 
 
 async def _cancelled(running: list[asyncio.Future[Any]]) -> None:

@@ -118,13 +118,13 @@ def seal(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sea
 
 
 @contextlib.contextmanager
-def sealed(function: Any, what: list[Sealed]) -> Iterator[None]:
+def sealed(function: Any, what: Sealed | None) -> Iterator[None]:
     """Let the next call of a function, in this context, be known by what was sealed elsewhere."""
-    if not what:
+    if what is None:
         yield
         return
     # Only a pinned tracker asks for it; a function that was found by its name is known by itself.
-    token = _sealed.set((function._engine.tracker, what))
+    token = _sealed.set((function._engine.tracker, [what]))
     try:
         yield
     finally:

@@ -15,7 +15,14 @@ from fleche_like.storage.base import (
     ValueStorage,
 )
 from fleche_like.storage.calls import BackendCallStorage
-from fleche_like.storage.locks import PerKeyLockMixin, SerializingMixin
+from fleche_like.storage.containers import register_container
+from fleche_like.storage.inspecting import StoredPart
+from fleche_like.storage.locks import (
+    InterProcessLockMixin,
+    PerKeyLockMixin,
+    ReadWriteLockMixin,
+    SerializingMixin,
+)
 from fleche_like.storage.values import BackendValueStorage
 
 __all__ = [
@@ -25,12 +32,16 @@ __all__ = [
     "CallMixin",
     "CallStorage",
     "Intent",
+    "InterProcessLockMixin",
     "KeyManagement",
     "OperationContext",
     "PerKeyLockMixin",
+    "ReadWriteLockMixin",
     "SaveError",
     "SerializingMixin",
     "StorageBackend",
+    "StoredPart",
     "ValueMixin",
     "ValueStorage",
+    "register_container",
 ]

@@ -8,10 +8,12 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleche_like.calls import Call, DigestedCall
 from fleche_like.calls import parts as parts_module
-from fleche_like.calls.parts import NOWHERE, Parts, all_parts
+from fleche_like.calls.parts import NOWHERE, Parts, all_parts, refuse_nonsense
 from fleche_like.calls.record import decode_record, encode_record
 from fleche_like.errors import DamagedEnvelope
 from fleche_like.hashing import Digest, digest, value_digest
@@ -136,3 +138,30 @@ def test_parts_that_make_no_sense_are_damage(parts):
     call = DigestedCall("f", {"x": value_digest([1])}, parts={"x": Parts([parts.sketch])})
     with pytest.raises(DamagedEnvelope):
         decode_record(encode_record(call), call.key)
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["a", "f" * 32])
+odd = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["m", "n", "$", "~", "?", "d"]), inner, max_size=3)
+        | st.builds(lambda key, one: {"n": [[key, one]]}, inner, inner)
+        | st.builds(lambda one: {"m": {"a": one}}, inner)
+    ),
+    max_leaves=12,
+)
+
+
+def refused(look):
+    try:
+        look()
+    except Exception as error:
+        return type(error)
+    return None
+
+
+@given(odd)
+def test_nonsense_is_refused_as_it_is_by_looking_at_every_part(sketch):
+    plainly = refused(lambda: list(all_parts(Parts(sketch))))
+    assert (refused(lambda: refuse_nonsense(sketch)) is None) == (plainly is None)

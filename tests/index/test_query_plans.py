@@ -7,11 +7,11 @@ import sqlite3
 
 import pytest
 
-from fleche_like.calls import Call, QueryCall, Selection, arg, meta, result
+from fleche_like.calls import Call, Grouping, QueryCall, Selection, arg, count, meta, result
 from fleche_like.database import Database
 from fleche_like.errors import KeyNotFound
 from fleche_like.hashing import digest
-from fleche_like.index import SqlCallStorage
+from fleche_like.index import SqlCallStorage, by_rows, selecting
 
 
 class NoValues:
@@ -117,3 +117,19 @@ def test_paths_are_searched_and_load_nothing(plans):
     steps = [step for _, plan in found for step in plan]
     assert any("ix_arguments_name_num_call (name=? AND num" in step for step in steps)
     assert not any("SCAN" in step for step in steps if "CONSTANT" not in step)
+
+
+@pytest.mark.parametrize("function", ["f", "other"])
+def test_calls_of_a_function_with_many_are_not_gathered(plans, function, monkeypatch):
+    monkeypatch.setattr(by_rows, "MOST_GATHERED", 100)
+    monkeypatch.setattr(selecting, "MOST_LOOKED_UP", 10)
+    storage, found = plans
+    template = QueryCall(name=function)
+    selection = Selection(template, (arg("y") == 7,))
+    grouping = Grouping([arg("y")], {"calls": count()})
+    groups = storage.aggregate(Selection(template), grouping, NoValues())
+
+    assert storage.count(selection, NoValues()) == (30 if function == "f" else 0)
+    assert {group.calls for group in groups.values()} == ({30} if function == "f" else set())
+    by_function = "SEARCH one USING INDEX ix_calls_function (function=? AND rowid=?)"
+    assert any(by_function in plan for _, plan in found) == (function == "f")

@@ -158,7 +158,7 @@ def test_functions_of_the_main_script_travel(name, tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["answers"] == [[102, 104, 108], [-99, -98], [8, 9], [10, 11]]
-    assert told["stored"] == [True] * 6
+    assert told["stored"] == [True] * 6, done.stderr
     assert told["runs"] == [0, 0, 0]
 
 
@@ -315,3 +315,17 @@ def test_a_mapping_that_takes_too_long_times_out(cache):
 def wait_a_second(x):
     time.sleep(1)
     return x
+
+
+def test_a_bound_call_is_known_by_what_it_was_however_often_it_is_passed_on_and_made(cache):
+    @fl.memoize
+    def total(numbers):
+        return sum(numbers)
+
+    here = total.bind([1, 2])
+    there = pickle.loads(pickle.dumps(here))
+    there.args[0].append(3)  # as if its classes were others there
+    further = pickle.loads(pickle.dumps(there))
+    assert [there(), there(), further()] == [6, 6, 6]
+    assert cache.query(name=total.__qualname__).count() == 1
+    assert total.contains([1, 2])

@@ -1,0 +1,151 @@
+"""Values in parts as envelopes: sealing them, and putting them together again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from fleche_like.backends import ByteBackend
+from fleche_like.backends.abilities import read_range
+from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Signer, Skeleton, seal
+from fleche_like.codecs.layout import HEAD_SIZE, damaged, read_head
+from fleche_like.codecs.parts import assemble, parts_size, read_parts
+from fleche_like.errors import CodecError, DecodeError, KeyNotFound, PartNotFound
+from fleche_like.hashing import Digest
+from fleche_like.storage.dividing import MOST_LEVELS, Content, Division, Part, divide
+
+_START_BYTES: Final = 4096
+"""Read at first, to see what a value is: nearly always all there is to its list of parts."""
+
+MOST_OBJECTS: Final = 2**18
+"""Parts of one value that are loaded: more than are ever written."""
+
+
+class Divided(list[Buffer]):
+    """The parts of an envelope, and the envelopes of the values that it refers to.
+
+    Args:
+        envelope: what is stored under the value's digest.
+        members: digest and envelope of each part, to be stored before.
+    """
+
+    def __init__(
+        self, envelope: Sequence[Buffer], members: Sequence[tuple[Digest, Sequence[Buffer]]]
+    ) -> None:
+        super().__init__(envelope)
+        self.members = members
+
+
+def stored_bytes(envelope: Sequence[Buffer]) -> int:
+    """Return how many bytes an envelope has, those of its parts included."""
+    size = sum(map(len, envelope))
+    if isinstance(envelope, Divided):
+        size += sum(stored_bytes(each) for _, each in envelope.members)
+    return size
+
+
+def divided(
+    value: Any, whole: Encoded, key: Digest, least: int, signer: Signer | None = None
+) -> Divided | None:
+    """Return the envelopes of a value in parts; ``None`` if it is to be stored as a whole.
+
+    Args:
+        value: the value.
+        whole: its pickle.
+        key: its digest.
+        least: the size in bytes from which on a part is split off.
+        signer: signs each envelope.
+    """
+    division = divide(value, whole, least)
+    return None if division is None else _sealed_division(key, division, signer)
+
+
+def _sealed_division(key: Digest, division: Division, signer: Signer | None) -> Divided:
+    members = [(part.digest, _sealed_part(part, signer)) for part in division.parts]
+    return Divided(_sealed(key, division.skeleton, signer), members)
+
+
+def _sealed_part(part: Part, signer: Signer | None) -> Sequence[Buffer]:
+    if isinstance(part.content, Skeleton):
+        return _sealed_division(part.digest, Division(part.content, part.parts), signer)
+    return _sealed(part.digest, part.content, signer)
+
+
+def _sealed(key: Digest, content: Content, signer: Signer | None) -> list[Buffer]:
+    if isinstance(content, Skeleton):
+        return seal(key, PartsCodec.name, PartsCodec().encode(content), signer)
+    return seal(key, PickleCodec.name, content, signer)
+
+
+def part_digests(backend: ByteBackend, path: str, key: Digest) -> tuple[Digest, ...]:
+    """Return the digests of the parts of a stored value, from the first bytes of its envelope.
+
+    Returns:
+        Each once; none if it is stored as a whole, or not at all, or damaged there.
+    """
+    try:
+        start = read_range(backend, path, 0, _START_BYTES)
+        size = len(start) if len(start) < _START_BYTES else sys.maxsize
+        head = read_head(key, start, size)
+    except (KeyNotFound, CodecError):
+        return ()
+    if start[HEAD_SIZE : head.name_end] != PartsCodec.name.encode():
+        return ()
+    found = start[head.payload_start :]
+    if len(found) < parts_size(found):
+        found = read_range(backend, path, head.payload_start, parts_size(found))
+    return tuple(dict.fromkeys(read_parts(found) or ()))
+
+
+class Assembly:
+    """Puts one value together from its parts, and these from theirs.
+
+    Every part is verified and made anew: two loads share nothing. Bytes that somebody made up end
+    in an error, not in a loop.
+
+    Args:
+        load: returns what is stored under a digest, parts not yet in place.
+    """
+
+    def __init__(self, load: Callable[[Digest], Any]) -> None:
+        self._load = load
+        self._open: list[Digest] = []
+        self._objects = 0
+
+    def whole(self, skeleton: Skeleton, key: Digest) -> Any:
+        """Return the value of a skeleton.
+
+        Raises:
+            PartNotFound: a part is not stored.
+            DamagedEnvelope: a part is not what was stored, or a value would be a part of itself.
+            DecodeError: the bytes are intact, but unpickling them raised.
+        """
+        self._open.append(key)
+        self._check(key, len(skeleton.parts))
+        parts = list(self._parts(skeleton, key))
+        self._open.pop()
+        try:
+            return assemble(skeleton, parts)
+        except MemoryError:
+            raise
+        except Exception as error:
+            message = f"decoding {key!r} raised {type(error).__name__}: {error}"
+            raise DecodeError(message, key=key) from error
+
+    def _check(self, key: Digest, count: int) -> None:
+        self._objects += count
+        if len(self._open) > MOST_LEVELS + 1 or key in self._open[:-1]:
+            raise damaged(key, "its parts lead back to it, or never end")
+        if self._objects > MOST_OBJECTS:
+            raise damaged(key, f"it has more than {MOST_OBJECTS} parts")
+
+    def _parts(self, skeleton: Skeleton, key: Digest) -> Iterator[Any]:
+        for digest in skeleton.parts:
+            try:
+                found = self._load(digest)
+            except KeyNotFound as error:
+                reason = f"its part {digest} is not stored"
+                message = f"value {key}: {reason}"
+                raise PartNotFound(message, key=key, part=digest, reason=reason) from error
+            yield self.whole(found, digest) if type(found) is Skeleton else found
