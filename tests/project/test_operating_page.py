@@ -38,9 +38,9 @@ def project(tmp_path_factory):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_works(project, command):
-    verb = re.match(r"fleche-like (?:--cache \S+ )?(\w+)", command).group(1)
-    if verb not in VERBS:
-        pytest.skip(f"this release has no verb {verb}")
+    verb = command.removeprefix("fleche-like ").removeprefix("--cache ").split()[0:2]
+    if VERBS.keys().isdisjoint(verb):
+        pytest.skip(f"this release has no verb {verb[-1]}")
     run(["bash", "-c", command], project)
 
 

@@ -41,10 +41,10 @@ def on_mariadb(folder):
 
 
 PLACES = [
-    pytest.param(in_folder, 18, id="folder"),
-    pytest.param(in_files, 9, id="files"),
-    pytest.param(on_postgresql, 6, marks=servers.needs_postgresql, id="postgresql"),
-    pytest.param(on_mariadb, 6, marks=servers.needs_mariadb, id="mariadb"),
+    pytest.param(in_folder, 12, id="folder"),
+    pytest.param(in_files, 6, id="files"),
+    pytest.param(on_postgresql, 3, marks=servers.needs_postgresql, id="postgresql"),
+    pytest.param(on_mariadb, 3, marks=servers.needs_mariadb, id="mariadb"),
 ]
 
 
@@ -57,7 +57,7 @@ def test_writers_that_are_killed_leave_nothing_broken(make, kills):
 
 
 def test_rebuilding_the_index_meanwhile_may_be_killed_too():
-    report = torture(in_folder, kills=9, writers=2, chores=[reindexing], rounds=3)
+    report = torture(in_folder, kills=6, writers=2, chores=[reindexing], rounds=3)
     assert report.is_clean, report
 
 
@@ -188,8 +188,11 @@ def test_a_damaged_file_is_found(left):
 # --- the script ---------------------------------------------------------------------------------
 
 
+SCRIPT = [sys.executable, str(ROOT / "scripts" / "torture_writers.py")]
+
+
 def script(*arguments):
-    command = [sys.executable, ROOT / "scripts" / "torture_writers.py", *map(str, arguments)]
+    command = [*SCRIPT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -205,8 +208,9 @@ def test_the_script_refuses_a_target_that_is_none():
 
 
 def test_the_script_can_be_interrupted():
-    command = [sys.executable, ROOT / "scripts" / "torture_writers.py", "--kills", "500"]
+    command = [*SCRIPT, "--kills", "500"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert running.stderr is not None
     assert running.stderr.read(1) == b"\r"
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=60)

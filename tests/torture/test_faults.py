@@ -29,6 +29,7 @@ from fleche_like.testing.faults import (
     Faults,
     FaultyBackend,
     FaultyCallStorage,
+    Kind,
     Torn,
     inject,
 )
@@ -149,7 +150,11 @@ def test_threads_strike_just_once():
 
 
 def test_errors_are_those_of_the_place():
-    kinds = {"no room": OSError, "lost": BackendUnavailable, "conflict": WriteConflict}
+    kinds: dict[Kind, type[Exception]] = {
+        "no room": OSError,
+        "lost": BackendUnavailable,
+        "conflict": WriteConflict,
+    }
     for kind, error in kinds.items():
         with pytest.raises(error):
             backend(Fault(Fails(kind))).put_bytes("a", b"1")

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleche_like.config import open_cache
+from fleche_like.config.opening import index_of
 from fleche_like.database import Database
 from fleche_like.index import check
 from fleche_like.index.models import REVISION
@@ -51,7 +52,7 @@ def test_a_cache_whose_first_opening_died_is_opened_by_the_next_one(tmp_path, di
     target = str(tmp_path) if dialect == "sqlite" else url
     opened_until_killed(target, statement)
     with open_cache(target) as cache:
-        assert check(cache.calls.database) == []
+        assert check(index_of(target)) == []
         assert cache.stats().calls == 0
 
 

@@ -77,7 +77,7 @@ def _stored(
 
 def _has_its_key(call: fl.LazyCall) -> bool:
     name, n = call.name, call.arguments["n"]
-    key: fl.Digest = work.FUNCTIONS[name].key(*work.arguments(name, n))  # type: ignore[attr-defined]
+    key: fl.Digest = work.FUNCTIONS[name].key(*work.arguments(name, n))
     return call.key == key
 
 
@@ -111,5 +111,5 @@ def _next_run(entries: dict[str, list[Entry]]) -> Iterator[str]:
             if not work.is_expected(result, name, n):
                 yield f"{name}({n}) gave {result!r}"[:500]
             function = work.FUNCTIONS[name]
-            if not function.contains(*work.arguments(name, n)):  # type: ignore[attr-defined]
+            if not function.contains(*work.arguments(name, n)):
                 yield f"{name}({n}) was not stored"

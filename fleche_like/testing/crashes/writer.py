@@ -138,21 +138,21 @@ def _share(name: str, n: int, *, evict: bool) -> None:
 
 
 def _evict(name: str, n: int) -> None:
-    work.FUNCTIONS[name].evict(*work.arguments(name, n))  # type: ignore[attr-defined]
+    work.FUNCTIONS[name].evict(*work.arguments(name, n))
 
 
 def _rerun(name: str, n: int) -> None:
     try:
-        work.FUNCTIONS[name].rerun(*work.arguments(name, n))  # type: ignore[attr-defined]
+        work.FUNCTIONS[name].rerun(*work.arguments(name, n))
     except ValueError:
         assert name == "failing"
 
 
 def _query(name: str) -> None:
-    query = work.FUNCTIONS[name].query().where(fl.arg("n") < work.SHARED)  # type: ignore[attr-defined]
+    query = work.FUNCTIONS[name].query().where(fl.arg("n") < work.SHARED)
     for call in query:
         assert call.arguments["n"] < work.SHARED
 
 
 def _uncached(name: str) -> int:
-    return int(work.FUNCTIONS[name].stats().uncached)  # type: ignore[attr-defined]
+    return int(work.FUNCTIONS[name].stats().uncached)

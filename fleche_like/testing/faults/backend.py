@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.base import Buffer, as_bytes
@@ -90,6 +90,10 @@ class FaultyBackend:
         for name in _UNTOUCHED:
             if hasattr(backend, name):
                 setattr(self, name, getattr(backend, name))
+
+    if TYPE_CHECKING:  # the abilities
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.backend, self.faults)

@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fleche_like.calls import DigestedCall, QueryCall
 from fleche_like.errors import DatabaseError
@@ -80,6 +80,10 @@ class FaultyCallStorage(CallStorage):
         for name in _UNTOUCHED:
             if hasattr(calls, name):
                 setattr(self, name, getattr(calls, name))
+
+    if TYPE_CHECKING:  # the abilities
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.calls, self.faults)
