@@ -13,6 +13,7 @@ from pathlib import Path
 from scripts.benchmarks import (
     arrays,
     backends,
+    destructuring,
     digests,
     imports,
     index,
@@ -28,7 +29,9 @@ from scripts.benchmarks.rows import Row, Settings, Suite
 def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
-    for module in (memo, digests, arrays, backends, index, transfer, upkeep, imports):
+    for module in (
+        memo, digests, arrays, destructuring, backends, index, transfer, upkeep, imports,
+    ):  # fmt: skip
         module.register(found)
     return found
 
