@@ -250,7 +250,8 @@ class BudgetedCache(Cache):
         """Save values again that were there, and were then evicted by somebody else."""
         pending = prepared.pending if isinstance(prepared, SealedArguments) else {}
         wanted = [*pending] if call.result is None else [call.result, *pending]
-        if not all([account.is_sure(digest) for digest in wanted]):
+        sure = [account.is_sure(digest) for digest in wanted]  # each, whatever the others are
+        if not all(sure):
             self._save_values(call, result, prepared)
 
     def _made_room(self, account: Account, call: DigestedCall) -> list[Evicted]:

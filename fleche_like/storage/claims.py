@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fleche_like.backends import ByteBackend, LocalBackend
-from fleche_like.storage.locks import LockStripes
+from fleche_like.storage.stripes import LockStripes
 from fleche_like.support.filelocks import FileLocks
 
 LOCKS_FILE: Final = "locks-names"
