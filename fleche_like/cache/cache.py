@@ -46,6 +46,7 @@ from fleche_like.calls import (
     grouped,
 )
 from fleche_like.calls.lineage import MOST_CALLS
+from fleche_like.codecs import Codec
 from fleche_like.errors import KeyNotFound, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.query import Lineage, Query
@@ -107,6 +108,7 @@ class Cache(OperationContext):
         self.memory = MemoryTier(
             self._memory_bytes if known else 0,
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
+            *self._memory_codec(),
         )
         self._read_stored = reader_of(self.values, self.calls)
         self._read_many = many_reader_of(self.values, self.calls)
@@ -132,6 +134,13 @@ class Cache(OperationContext):
         self._is_local = database is None or database.dialect == "sqlite"
         self.meters: weakref.WeakSet[Meter] = weakref.WeakSet()
         self.leases: Leases | None = None if self.read_only else leases_of(self.folder, self.calls)
+
+    def _memory_codec(self) -> Sequence[Codec]:
+        """Return what the memory tier is to hold values with, where it must not be pickle."""
+        match self.values:
+            case BackendValueStorage(trusted=trusted, codec=codec) if trusted is not None:
+                return [codec]
+        return []
 
     def __getstate__(self) -> dict[str, Any]:
         mine = ("values", "calls", "read_only", "url", "folder", "_resources", "_memory_bytes")

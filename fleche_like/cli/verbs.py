@@ -39,6 +39,13 @@ VERBS = {
     "query": Verb("query", "find calls by arguments, results and metadata"),
     "lineage": Verb("lineage", "what a call or value came from, and what became of it"),
     "stats": Verb("stats", "what the cache holds, in figures"),
+    "transfer": Verb("transfer", "copy or move calls with their values to another cache"),
+    "sync": Verb("sync", "copy to each of two caches the calls that only the other one has"),
+    "export": Verb("export", "write calls with their values to one file"),
+    "import": Verb("import_", "bring in the calls of a file, or of another package's cache"),
+    "rekey": Verb("rekey", "keep calls hits after a rename, a new argument or a change of code"),
+    "config": Verb("config", "which settings were found, and where"),
+    "keygen": Verb("keygen", "make keys that sign what a cache holds"),
     "reindex": Verb("reindex", "rebuild the index from the records of calls"),
     "db": Verb("db", "the schema of the index: upgrade, downgrade, current, history, check, stamp"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 from fleche_like.backends import ByteBackend, SupportsOpen
@@ -10,13 +10,17 @@ from fleche_like.backends.abilities import map_bytes, put_parts
 from fleche_like.codecs import (
     Buffer,
     Codec,
+    Guard,
     PickleCodec,
+    Signer,
     Skeleton,
+    guard_of,
     load_file,
     load_mapped,
     loads,
     seal,
 )
+from fleche_like.errors import CodecError
 from fleche_like.hashing import Digest
 from fleche_like.storage.backed import BackedStorage
 from fleche_like.storage.base import Intent, ValueMixin
@@ -38,7 +42,10 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             said otherwise. Reading goes by the name in each envelope.
         prefix: container of all keys, with its closing slash.
         mmap: map large buffers copy-on-write instead of copying them, where the backend can
-            (``"verify"``: and check their contents first, which reads them).
+            (``"verify"``: and check their contents first, which reads them). Nothing is mapped
+            where something is doubted: a file could change after it was verified.
+        signer: signs values, and believes no others.
+        trusted: names of the codecs whose values may be decoded; ``None`` for all.
         destructure_bytes: store containers part by part, each part of this size or more under its
             own digest, so that equal parts of several values are stored once; ``None`` or 0 stores
             every value as a whole. Only where the codec is pickle. What is there already is read
@@ -55,9 +62,14 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         *,
         prefix: str = VALUES,
         mmap: bool | Literal["verify"] = False,
+        signer: Signer | None = None,
+        trusted: Collection[str] | None = None,
         destructure_bytes: int | None = DESTRUCTURE_BYTES,
     ) -> None:
         super().__init__(backend, prefix=prefix)
+        self.signer = signer
+        self.trusted = trusted
+        self._guard = guard_of(signer, trusted)
         self.codec: Codec = PickleCodec() if codec is None else codec
         self.mmap = mmap
         self.destructure_bytes = destructure_bytes
@@ -77,15 +89,18 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         """
         encoded = self.codec.encode(value)
         if self._least and size_of(encoded) >= self._least:
-            found = divided(value, encoded, key, self._least)
+            found = divided(value, encoded, key, self._least, self.signer)
             if found is not None:
                 return found
-        return seal(key, self.codec.name, encoded)
+        return seal(key, self.codec.name, encoded, self.signer)
 
     def put(self, value: Any, key: Digest) -> Digest:
         """Store a value under its digest, unless it is there."""
         if self._transacts is None:
-            if not (self._contains(key) and self._has_parts(key)):
+            # What is doubted has to be there down to the last part, each to be believed.
+            if self._guard is not None:
+                self.put_once(self.encode(value, key), key)
+            elif not (self._contains(key) and self._has_parts(key)):
                 self.put_encoded(self.encode(value, key), key)
             return key
         self.put_once(self.encode(value, key), key)
@@ -94,10 +109,22 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def put_once(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, unless it is there."""
         # In a database, writing a few bytes again costs less than asking whether they are there.
-        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._contains(key):
+        if sum(map(len, parts)) <= OVERWRITTEN_BYTES or not self._is_there(key):
             self.put_encoded(parts, key)
         else:
             self._put_members(parts)
+
+    def _is_there(self, key: Digest) -> bool:
+        """Whether a value is stored; one that is not trusted is to be replaced."""
+        if not self._contains(key):
+            return False
+        if self._guard is None:
+            return True
+        try:
+            self._guard.check(self.backend.get_bytes(self._path(key)), key)
+        except (KeyError, CodecError):
+            return False
+        return True
 
     def put_encoded(self, parts: Sequence[Buffer], key: Digest) -> None:
         """Store what :meth:`encode` returned, replacing what was there."""
@@ -136,9 +163,9 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         """Return the value of stored bytes, in memory of its own.
 
         Raises:
-            DamagedEnvelope, DecodeError: as :meth:`get`.
+            DamagedEnvelope, DecodeError, UntrustedEnvelope: as :meth:`get`.
         """
-        found = loads(data, key)
+        found = loads(data, key) if self._guard is None else self._guard.loads(data, key)
         return found if type(found) is not Skeleton else self._whole(found, key)
 
     def get(self, key: Digest) -> Any:
@@ -148,6 +175,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             KeyNotFound: it is not stored (``PartNotFound``: a part of it is not).
             DamagedEnvelope: its bytes, or those of a part, are not what was stored.
             DecodeError: they are, but decoding them raised.
+            UntrustedEnvelope: they are, but nobody who is trusted wrote them.
         """
         found = self._load_one(key)
         return found if type(found) is not Skeleton else self._whole(found, key)
@@ -159,6 +187,8 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def _load_one(self, key: Digest) -> Any:
         """Return what is stored under a digest; a value in parts without them."""
         where = self._path(key)
+        if self._guard is not None:
+            return self._guarded(self._guard, key)
         if self.mmap:
             mapped = map_bytes(self.backend, where)
             return load_mapped(mapped, key, verify_buffers=self.mmap == "verify")
@@ -166,3 +196,9 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             return loads(self.backend.get_bytes(where), key)
         with self._opens.open_read(where) as file:
             return load_file(file, key)
+
+    def _guarded(self, guard: Guard, key: Digest) -> Any:
+        if self._opens is None:
+            return guard.loads(self.backend.get_bytes(self._path(key)), key)
+        with self._opens.open_read(self._path(key)) as file:
+            return guard.load_file(file, key)

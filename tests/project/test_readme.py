@@ -50,7 +50,16 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/memoizing.md", "docs/parallel.md"])
+PAGES = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/memoizing.md",
+    "docs/parallel.md",
+    "docs/security.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_runs_in_order_in_one_project(project: Path, page: str) -> None:
     for block in blocks((ROOT / page).read_text()):
         if block.language == "python":
