@@ -171,6 +171,9 @@ if TYPE_CHECKING:
         UnknownFormat as UnknownFormat,
     )
     from fleche_like.errors import (
+        UntrustedEnvelope as UntrustedEnvelope,
+    )
+    from fleche_like.errors import (
         WriteConflict as WriteConflict,
     )
     from fleche_like.hashing import (
@@ -258,6 +261,7 @@ _HOMES = {
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
+        "UntrustedEnvelope",
         "WriteConflict",
     ),
     "hashing": ("DIGEST_LENGTH", "Digest", "digest", "register_digest"),

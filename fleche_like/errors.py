@@ -20,8 +20,11 @@ carries its data as attributes, and survives pickling::
     │   ├── DamagedEnvelope                 bytes that are not what was stored
     │   │   └── PartNotFound (KeyNotFound)  a value one of whose parts is not stored
     │   ├── DecodeError                     intact bytes whose decoding raised
+    │   ├── UntrustedEnvelope               intact bytes that no known key signed, say
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
+    ├── ArchiveError (ValueError)           an archive of calls that is damaged, or none
+    │   └── UntrustedArchive (PermissionError)  one that no key of the cache signed
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
     ├── LockUpgradeError (RuntimeError)     a write inside a read, which could deadlock
     ├── DatabaseError (OSError)
@@ -209,6 +212,17 @@ class DecodeError(CodecError):
     key: str
 
 
+class UntrustedEnvelope(CodecError):
+    """Intact bytes that are not to be believed here: unsigned, signed by somebody else, or pickled.
+
+    Whoever looks up takes it for a miss. The bytes stay where they are: another reader may trust
+    them. Attributes: ``key``, ``reason``.
+    """
+
+    key: str
+    reason: str
+
+
 class UnknownCodec(CodecError, LookupError):
     """The envelope names a codec that is not registered here. Attributes: ``name``."""
 
@@ -223,6 +237,20 @@ class UnknownFormat(CodecError):
 
     key: str
     reason: str
+
+
+class ArchiveError(FlecheError, ValueError):
+    """An archive of calls is cut short, altered, of a later format, or none; nothing was taken.
+
+    Attributes: ``path``, ``reason``.
+    """
+
+    path: str
+    reason: str
+
+
+class UntrustedArchive(ArchiveError, PermissionError):
+    """A sound archive that none of the cache's keys signed; it takes it only when told to."""
 
 
 class ReadOnlyError(FlecheError, PermissionError):

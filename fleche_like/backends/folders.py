@@ -47,6 +47,8 @@ class Folders:
     def inherit(self) -> None:
         """Take over the mode and group of the root that is there."""
         root = os.stat(self.root)
+        if root.st_mode & modes.S_ISVTX:
+            return  # where everybody may put files, as in /tmp, each is its owner's alone
         self._folder_mode = modes.S_IMODE(root.st_mode) & 0o2777
         self.file_mode = self._folder_mode & 0o666
         if hasattr(os, "getegid") and root.st_gid != os.getegid():

@@ -93,10 +93,13 @@ class TieredBackend:
             self.small.delete(name)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
-        owned = [(normalise_name(key), data) for key, data in items]
+        latest = {normalise_name(key): as_bytes(data) for key, data in items}
+        large = {key for key, data in latest.items() if not 0 < len(data) <= self.threshold_bytes}
         with getattr(self, "transaction", nullcontext)():
-            for key, data in owned:
-                self.put_bytes(key, data)
+            small = ((key, data) for key, data in latest.items() if key not in large)
+            abilities.put_many(self.small, small)
+            for key in large:
+                self.put_bytes(key, latest[key])
 
     def get_bytes(self, key: str) -> bytes:
         try:
@@ -132,6 +135,14 @@ class TieredBackend:
 
     def stat(self, key: str) -> StorageStat | None:
         return abilities.stat(self.small, key) or abilities.stat(self.large, key)
+
+    def renew(self, key: str) -> bool:
+        return abilities.renew(self.small, key) or abilities.renew(self.large, key)
+
+    def delete_older(self, key: str, before: float) -> bool:
+        # In the order of `delete`; a young twin in the small tier stays, and is what counts.
+        large = abilities.delete_older(self.large, key, before)
+        return abilities.delete_older(self.small, key, before) and large
 
     def exists(self, key: str) -> bool:
         return self.small.exists(key) or self.large.exists(key)

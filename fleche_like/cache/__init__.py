@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleche_like.cache.budgeted import Budget, BudgetedCache
 from fleche_like.cache.cache import MEMORY_BYTES, Cache
 from fleche_like.cache.immutable import is_immutable
 from fleche_like.cache.leases import Leases
@@ -15,6 +16,8 @@ from fleche_like.cache.views import FilteredCache, ReadOnlyCache, RefreshingCach
 __all__ = [
     "MEMORY_BYTES",
     "ArgumentsKept",
+    "Budget",
+    "BudgetedCache",
     "Cache",
     "CachePool",
     "CacheStack",

@@ -22,10 +22,12 @@ from fleche_like.cache.abilities import (
     selected,
 )
 from fleche_like.cache.contexts import wraps
+from fleche_like.cache.keeping import Keeping
 from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
+from fleche_like.cache.pins import pins_of
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.reading_many import ManyReader, many_reader_of, many_values_of
@@ -46,6 +48,7 @@ from fleche_like.calls import (
     grouped,
 )
 from fleche_like.calls.lineage import MOST_CALLS
+from fleche_like.codecs import Codec
 from fleche_like.errors import KeyNotFound, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.query import Lineage, Query
@@ -107,6 +110,7 @@ class Cache(OperationContext):
         self.memory = MemoryTier(
             self._memory_bytes if known else 0,
             self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
+            *self._memory_codec(),
         )
         self._read_stored = reader_of(self.values, self.calls)
         self._read_many = many_reader_of(self.values, self.calls)
@@ -120,6 +124,8 @@ class Cache(OperationContext):
         self._values_of = many_values_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
+        self._keeping = Keeping(self.values, self.calls)
+        self._pins = None if self.read_only else pins_of(self.folder)
         straight = straight_saver(self.values, self.calls)
         self._save_straight = None if self._wraps else straight
         self.serial = next(_serials)
@@ -132,6 +138,13 @@ class Cache(OperationContext):
         self._is_local = database is None or database.dialect == "sqlite"
         self.meters: weakref.WeakSet[Meter] = weakref.WeakSet()
         self.leases: Leases | None = None if self.read_only else leases_of(self.folder, self.calls)
+
+    def _memory_codec(self) -> Sequence[Codec]:
+        """Return what the memory tier is to hold values with, where it must not be pickle."""
+        match self.values:
+            case BackendValueStorage(trusted=trusted, codec=codec) if trusted is not None:
+                return [codec]
+        return []
 
     def __getstate__(self) -> dict[str, Any]:
         mine = ("values", "calls", "read_only", "url", "folder", "_resources", "_memory_bytes")
@@ -313,7 +326,11 @@ class Cache(OperationContext):
             SaveError: ``"all"``, and one cannot be turned into bytes.
         """
         self._refuse_if_read_only()
-        return prepare(call, digested or call.digested(), self.values, self._encoding, arguments)
+        digested = digested or call.digested()
+        sealed = prepare(call, digested, self.values, self._encoding, arguments)
+        if sealed.relied and self._pins is not None:
+            self._pins.hold(sealed, sealed.relied)
+        return sealed
 
     def commit(
         self,
@@ -386,13 +403,27 @@ class Cache(OperationContext):
     ) -> None:
         def save() -> None:
             # The result first: when it goes into a file, no transaction has begun yet.
+            is_kept = self._keeping.is_certain()
             self.values.save(result, call.result)
+            self._save_record(call, manifest)
             self._save_arguments(prepared)
-            self.calls.save(call)
-            self._save_manifest(call.code, manifest)
+            if not is_kept and call.result and not self._keeping.is_whole(call.result):
+                self.values.save(result, call.result)
 
         with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)
+
+    def _save_values(self, call: DigestedCall, result: Any, prepared: PreparedCall) -> None:
+        # The result first: when it goes into a file, no transaction has begun yet.
+        self.values.save(result, call.result)
+        self._save_arguments(prepared)
+
+    def _save_record(
+        self, call: DigestedCall, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
+        """Save record and manifest; return the values that were stored for the manifest."""
+        self.calls.save(call)
+        return self._save_manifest(call.code, manifest)
 
     def _storage_contexts(
         self, call: DigestedCall, prepared: PreparedCall
@@ -416,16 +447,20 @@ class Cache(OperationContext):
             for key, data in prepared.pending.items():
                 self._encoding.put_encoded((data,), key)
 
-    def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
+    def _save_manifest(
+        self, code: Digest | None, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
         if code is None or manifest is None or code in self._known_codes:
-            return
+            return ()
         if not isinstance(self.calls, SupportsManifests) or self.calls.manifest(code):
-            return
+            return ()
+        kept: Mapping[Digest, Any] = {}
         if isinstance(manifest, Manifest):
             manifest, kept = manifest.kept()
             for digest, value in kept.items():
                 self.values.save(value, digest)
         self.calls.save_manifest(code, manifest)
+        return kept
 
     def save(self, call: Call) -> Digest:
         """Store a call whose result is known, with its values, and return its key.
@@ -610,7 +645,13 @@ class Cache(OperationContext):
         self.memory.clear()
         with contextlib.ExitStack() as closing:
             # Last in, first out; each is closed even if another one fails to.
-            for resource in (*reversed(self._resources), self.calls, self.values, self.leases):
+            for resource in (
+                *reversed(self._resources),
+                self.calls,
+                self.values,
+                self.leases,
+                self._pins,
+            ):
                 if isinstance(resource, SupportsClose):
                     closing.callback(resource.close)
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, Final
 
 from fleche_like.cache.immutable import is_immutable
-from fleche_like.codecs import PickleCodec
+from fleche_like.codecs import Codec, PickleCodec
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
 from fleche_like.support.forks import renew_after_fork
@@ -58,11 +58,16 @@ class MemoryTier:
     Args:
         max_bytes: bound on what is held; 0 holds nothing.
         generation: returns the number; may do I/O.
+        codec: how what can change is held; pickle unless said otherwise.
 
     Thread-safe. ``get`` takes no lock.
     """
 
-    def __init__(self, max_bytes: int, generation: Callable[[], int]) -> None:
+    def __init__(
+        self, max_bytes: int, generation: Callable[[], int], codec: Codec = _PICKLE
+    ) -> None:
+        self._codec = codec
+        self._loads: Callable[..., Any] = pickle.loads if codec is _PICKLE else _loads_of(codec)
         self.max_bytes = max_bytes
         self.bytes = 0
         self._generation_now = generation
@@ -93,8 +98,8 @@ class MemoryTier:
         if entry.payload is None:
             return entry.value
         if not entry.buffers:
-            return pickle.loads(entry.payload)
-        return pickle.loads(entry.payload, buffers=[bytearray(each) for each in entry.buffers])
+            return self._loads(entry.payload)
+        return self._loads(entry.payload, buffers=[bytearray(each) for each in entry.buffers])
 
     def get_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
         """Return :meth:`get` of those of many keys that are here."""
@@ -153,7 +158,7 @@ class MemoryTier:
         if is_immutable(value):
             return _Entry(value, None, (), _ENTRY_OVERHEAD_BYTES + value.__sizeof__())
         try:
-            payload, views = _PICKLE.encode(value)
+            payload, views = self._codec.encode(value)
         except SaveError:
             return None
         size = len(payload) + sum(len(view) for view in views)
@@ -188,3 +193,7 @@ class MemoryTier:
         with self._lock:
             self._entries.clear()
             self.bytes = 0
+
+
+def _loads_of(codec: Codec) -> Callable[..., Any]:
+    return lambda payload, buffers=(): codec.decode(payload, buffers)

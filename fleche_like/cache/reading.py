@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from fleche_like.backends import ByteBackend
 from fleche_like.cache.abilities import lookup_of, result_lookup_of
 from fleche_like.codecs import Buffer
-from fleche_like.errors import DamagedEnvelope
+from fleche_like.errors import DamagedEnvelope, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.support.sentinel import MISSING, Missing
@@ -90,7 +90,7 @@ def opener_of(
             return plain(key)  # no result, or one in a file
         try:
             return decode(data, Digest(digest))
-        except DamagedEnvelope:
-            return plain(key)  # which puts it aside
+        except (DamagedEnvelope, UntrustedEnvelope):
+            return plain(key)  # which puts it aside, or passes it over
 
     return opened

@@ -10,7 +10,7 @@ from fleche_like.backends import SupportsBatch
 from fleche_like.cache.abilities import lookup_of, result_lookup_of
 from fleche_like.cache.reading import Hits, hits_of, opener_of, plain_reader
 from fleche_like.calls import Scalar
-from fleche_like.errors import CodecError, DamagedEnvelope
+from fleche_like.errors import CodecError, DamagedEnvelope, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.layout import path
@@ -112,8 +112,8 @@ class _ManyValues:
             return self._load(digest)
         try:
             return self._values.decode(found, digest)
-        except DamagedEnvelope:
-            return self._load(digest)  # which puts it aside
+        except (DamagedEnvelope, UntrustedEnvelope):
+            return self._load(digest)  # which puts it aside, or passes it over
 
 
 def many_values_of(values: ValueStorage) -> ManyReader:

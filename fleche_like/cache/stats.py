@@ -25,6 +25,8 @@ class CacheStats:
             stored calls of each took on average; ``None`` if no stored call says how long.
         evicted: calls that this process evicted for a budget's sake.
         evicted_bytes: what that freed.
+        budget_items: calls that count for the budget, of a cache with one.
+        budget_bytes: bytes that do.
     """
 
     calls: int
@@ -37,6 +39,8 @@ class CacheStats:
     seconds_saved: float | None = None
     evicted: int = 0
     evicted_bytes: int = 0
+    budget_items: int | None = None
+    budget_bytes: int | None = None
 
 
 class Meter(Protocol):

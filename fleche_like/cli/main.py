@@ -94,7 +94,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = [f"  {name:<8}{verb.summary}" for name, verb in VERBS.items()]
+    lines = [f"  {name:<9}{verb.summary}" for name, verb in VERBS.items()]
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] [--cache PATH_OR_URL] VERB ...",
@@ -127,7 +127,8 @@ def _add_cache(parser: argparse.ArgumentParser, default: str | None = argparse.S
         "--cache",
         metavar="PATH_OR_URL",
         default=default,
-        help="folder or database URL of the cache; that of the project if left out",
+        help="folder or database URL of the cache, or @NAME for one of fleche-like.toml; "
+        "the default one if left out",
     )
 
 

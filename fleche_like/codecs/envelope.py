@@ -14,6 +14,7 @@ from fleche_like.codecs.layout import (
     HEAD_SIZE,
     JOIN_BYTES,
     MAGIC,
+    SIGNED,
     Entry,
     Head,
     aligned,
@@ -26,6 +27,7 @@ from fleche_like.codecs.layout import (
     read_table,
     write_table,
 )
+from fleche_like.codecs.signing import SIGNATURE_SIZE, VALUE, Signer, refuse
 
 _PAYLOAD_SIZE_START: Final = HEAD_SIZE - 8
 # No flags, no compression, a name, no extension, no buffers: the fields of a small envelope, as
@@ -41,13 +43,14 @@ class Sealed(NamedTuple):
     buffers: Sequence[Buffer]
 
 
-def seal(key: str, codec: str, encoded: Encoded) -> list[Buffer]:
+def seal(key: str, codec: str, encoded: Encoded, signer: Signer | None = None) -> list[Buffer]:
     """Put an encoded object into an envelope for one storage key.
 
     Args:
         key: the key it will be stored under; the checksum covers it.
         codec: the codec's name, 1 to 16 ASCII characters.
         encoded: what the codec made; buffers are flat and contiguous.
+        signer: signs it.
 
     Returns:
         The parts to write one after the other. Small envelopes are one part. Large payloads and
@@ -57,6 +60,8 @@ def seal(key: str, codec: str, encoded: Encoded) -> list[Buffer]:
     b'pickleN.'
     """
     payload, buffers = encoded
+    if signer is not None:
+        return _seal_signed(key, codec, encoded, signer)
     fields = FIELDS.pack(0, 0, len(codec), 0, len(buffers), len(payload)) + codec.encode()
     if buffers:
         return _seal_with_buffers(key, fields + write_table(buffers), payload, buffers)
@@ -66,7 +71,9 @@ def seal(key: str, codec: str, encoded: Encoded) -> list[Buffer]:
     return [MAGIC + checksum(key, fields, payload) + fields, payload]
 
 
-def unseal(key: str, data: Buffer, *, verify_buffers: bool = True) -> Sealed:
+def unseal(
+    key: str, data: Buffer, *, verify_buffers: bool = True, signer: Signer | None = None
+) -> Sealed:
     """Open an envelope that lies in memory, copying nothing.
 
     Args:
@@ -74,21 +81,27 @@ def unseal(key: str, data: Buffer, *, verify_buffers: bool = True) -> Sealed:
         data: the whole envelope.
         verify_buffers: also check each buffer, which reads all of it. Everything else is always
             checked.
+        signer: requires a signature, over all of it.
 
     Raises:
         DamagedEnvelope: cut short, altered, or another key's.
         UnknownFormat: written by a later release.
+        UntrustedEnvelope: not signed, or by nobody known.
     """
     size = len(data)
     head = read_head(key, data, size)
     verify_head(key, head, data)
     view = memoryview(data)
-    name = str(view[HEAD_SIZE : head.name_end], "ascii")
+    # It is ASCII; what somebody made up is no codec's name then, rather than another error.
+    name = str(view[HEAD_SIZE : head.name_end], "latin-1")
     payload = view[head.payload_start : head.payload_end]
     entries = read_table(key, view[head.table_start : head.payload_start], head.payload_end, size)
-    if not entries:
-        return Sealed(name, payload, ())
-    return Sealed(name, payload, _buffers(key, view, head, entries, verify=verify_buffers))
+    buffers: Sequence[Buffer] = ()
+    if entries:
+        buffers = _buffers(key, view, head, entries, verify=verify_buffers)
+    if signer is not None:
+        verify_signature(key, head, view, buffers, signer)
+    return Sealed(name, payload, buffers)
 
 
 def unseal_small(key: str, data: Buffer) -> tuple[str, Buffer] | None:
@@ -107,7 +120,7 @@ def unseal_small(key: str, data: Buffer) -> tuple[str, Buffer] | None:
     if xxhash.xxh3_128_digest(name + data[COVERED:], len(name)) != data[4:COVERED]:
         return None
     start = HEAD_SIZE + size
-    return str(data[HEAD_SIZE:start], "ascii"), data[start:]
+    return str(data[HEAD_SIZE:start], "latin-1"), data[start:]
 
 
 def verify_head(key: str, head: Head, data: Buffer) -> None:
@@ -123,6 +136,28 @@ def verify_head(key: str, head: Head, data: Buffer) -> None:
     check_head(key, head)
 
 
+def verify_signature(
+    key: str, head: Head, start: memoryview, buffers: Sequence[Buffer], signer: Signer
+) -> None:
+    """Check who wrote an envelope.
+
+    Args:
+        key: the key that it is stored under.
+        head: its verified head.
+        start: all of it up to its buffers, or more.
+        buffers: their contents.
+        signer: knows the keys.
+
+    Raises:
+        UntrustedEnvelope: it is not signed, or by nobody known.
+    """
+    if not head.flags & SIGNED:
+        refuse(key, "it is not signed")
+    signature = start[head.name_end : head.table_start]
+    fields, rest = start[COVERED : head.name_end], start[head.table_start : head.payload_end]
+    signer.verify(signature, VALUE, key, (fields, rest, *buffers))
+
+
 def _buffers(
     key: str, view: memoryview, head: Head, entries: list[Entry], *, verify: bool
 ) -> list[Buffer]:
@@ -135,6 +170,16 @@ def _buffers(
         for number, (entry, buffer) in enumerate(zip(entries, buffers, strict=True)):
             check_buffer(key, number, entry, xxhash.xxh3_128_digest(buffer))
     return buffers
+
+
+def _seal_signed(key: str, codec: str, encoded: Encoded, signer: Signer) -> list[Buffer]:
+    payload, buffers = encoded
+    sizes = (len(codec), SIGNATURE_SIZE, len(buffers), len(payload))
+    fields = FIELDS.pack(SIGNED, 0, *sizes) + codec.encode()
+    table = write_table(buffers)
+    signature = signer.sign(VALUE, key, (fields, table, payload, *buffers))
+    parts = _seal_with_buffers(key, fields + signature + table, payload, buffers)
+    return [b"".join(parts)] if not buffers and len(payload) < JOIN_BYTES else parts
 
 
 def _seal_with_buffers(

@@ -6,7 +6,8 @@ All integers are little-endian and unsigned::
          0     3  magic 93 46 4C (the first byte is no text in ASCII or UTF-8)
          3     1  version of this layout
          4    16  checksum of bytes [20, end of payload), with the storage key
-        20     1  flags: 0; a set bit that a reader does not know means that it cannot read on
+        20     1  flags: 1 is signed; a set bit that a reader does not know means that it cannot
+                  read on
         21     1  compression of payload and buffers: 0 is none
         22     1  length of the codec's name
         23     2  length of the extension
@@ -16,8 +17,9 @@ All integers are little-endian and unsigned::
                   then each buffer, at the next multiple of 64, zeros in between
 
 The buffer table holds, for each buffer, its length (8 bytes) and its checksum (16 bytes). The
-extension is room for what a flag or a compression needs: a signature and its key's name, lengths
-before compression. Flags, compression and extension are zero in version 1 as written here.
+extension is room for what a flag or a compression needs: the signature of what is signed (see
+:mod:`fleche_like.codecs.signing`), which is over everything else from offset 20 on, contents of
+buffers included. Flags and extension of what is not signed are zero; so is every compression.
 
 Checksums are XXH3-128. The one of the header is over the key's UTF-8 bytes followed by the covered
 bytes, seeded with the length of the former; so a file under another file's name is damage. It
@@ -33,11 +35,15 @@ from typing import Final, NamedTuple
 import xxhash
 
 from fleche_like.codecs.base import Buffer
+from fleche_like.codecs.signing import SIGNATURE_SIZE
 from fleche_like.errors import DamagedEnvelope, UnknownFormat
 
 MAGIC: Final = b"\x93FL\x01"
 ALIGNMENT: Final = 64
 COVERED: Final = 20  # where the bytes begin that the header's checksum is about
+
+SIGNED: Final = 1
+"""The flag of an envelope whose extension is its signature."""
 
 FIELDS: Final = struct.Struct("<BBBHIQ")
 HEAD_SIZE: Final = COVERED + FIELDS.size
@@ -117,11 +123,14 @@ def check_head(key: str, head: Head) -> None:
     """Refuse verified fields that this version gives no meaning to.
 
     Raises:
+        DamagedEnvelope: it is signed, and not with a signature.
         UnknownFormat: a later release wrote this.
     """
-    if head.flags or head.compression:
+    if head.flags & ~SIGNED or head.compression:
         reason = f"flags {head.flags:#x}, compression {head.compression} are not known here"
         raise UnknownFormat(f"envelope of {key!r}: {reason}", key=key, reason=reason)
+    if head.table_start - head.name_end != (SIGNATURE_SIZE if head.flags else 0):
+        raise damaged(key, "its signature has a wrong length")
 
 
 def check_padding(key: str, padding: Buffer) -> None:

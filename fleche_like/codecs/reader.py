@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import xxhash
 
 from fleche_like.codecs.base import Buffer
-from fleche_like.codecs.envelope import Sealed, verify_head
+from fleche_like.codecs.envelope import Sealed, verify_head, verify_signature
 from fleche_like.codecs.layout import (
     HEAD_SIZE,
     Entry,
@@ -20,18 +20,20 @@ from fleche_like.codecs.layout import (
     read_table,
 )
 from fleche_like.codecs.memory import allocate
+from fleche_like.codecs.signing import Signer
 
 # Hashing right behind the read finds the bytes still in the processor's cache.
 _CHUNK_BYTES: Final = 1 << 20
 
 
-def unseal_file(key: str, file: BinaryIO) -> Sealed:
+def unseal_file(key: str, file: BinaryIO, signer: Signer | None = None) -> Sealed:
     """Read and verify an envelope from a file, at most once over its bytes.
 
     Args:
         key: the key that it is stored under.
         file: open for reading bytes, seekable, with ``readinto``; unbuffered is fastest. It is
             read from its beginning, and left open.
+        signer: requires a signature, over all that was read.
 
     Returns:
         The payload, and each buffer in writable memory of its own.
@@ -40,15 +42,20 @@ def unseal_file(key: str, file: BinaryIO) -> Sealed:
         DamagedEnvelope: cut short, altered, or another key's. What a header claims is compared
             with the file's size before memory is asked for.
         UnknownFormat: written by a later release.
+        UntrustedEnvelope: not signed, or by nobody known.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     start, head = _read_start(key, file, size)
     view = memoryview(start)
     entries = read_table(key, view[head.table_start : head.payload_start], head.payload_end, size)
-    name = str(view[HEAD_SIZE : head.name_end], "ascii")
+    name = str(view[HEAD_SIZE : head.name_end], "latin-1")
     payload = view[head.payload_start : head.payload_end]
-    return Sealed(name, payload, _read_buffers(key, file, head.payload_end, entries))
+    buffers = _read_buffers(key, file, head.payload_end, entries)
+    if signer is not None:
+        # What lies in our memory: a file could still change after it was looked at.
+        verify_signature(key, head, view, buffers, signer)
+    return Sealed(name, payload, buffers)
 
 
 def _read_start(key: str, file: BinaryIO, size: int) -> tuple[bytearray, Head]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from fleche_like.codecs.base import Codec
 from fleche_like.codecs.pickle import PickleCodec
+from fleche_like.codecs.safe import SafeCodec
 from fleche_like.errors import UnknownCodec
 
 MAX_NAME_LENGTH: Final = 16
@@ -41,3 +42,4 @@ def get_codec(name: str) -> Codec:
 
 
 register_codec(PickleCodec())
+register_codec(SafeCodec())

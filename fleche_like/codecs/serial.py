@@ -11,10 +11,11 @@ from fleche_like.codecs.layout import JOIN_BYTES
 from fleche_like.codecs.memory import copy
 from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec
+from fleche_like.codecs.signing import Signer
 from fleche_like.errors import DecodeError
 
 
-def dumps(value: Any, key: str, codec: Codec) -> list[Buffer]:
+def dumps(value: Any, key: str, codec: Codec, signer: Signer | None = None) -> list[Buffer]:
     """Turn ``value`` into the parts of an envelope, to be written one after the other.
 
     Small values are one part. Large arrays are not copied: write the parts before the value
@@ -28,7 +29,7 @@ def dumps(value: Any, key: str, codec: Codec) -> list[Buffer]:
     >>> loads(part, "some/key")
     {'a': 1}
     """
-    return seal(key, codec.name, codec.encode(value))
+    return seal(key, codec.name, codec.encode(value), signer)
 
 
 def loads(data: Buffer, key: str) -> Any:
@@ -44,11 +45,11 @@ def loads(data: Buffer, key: str) -> Any:
     """
     small = unseal_small(key, data)
     if small is not None:
-        return _decode(key, *small)
+        return decode(key, *small)
     codec, payload, buffers = unseal(key, data)
     if buffers:
         buffers = [copy(buffer) for buffer in buffers]
-    return _decode(key, codec, payload, buffers)
+    return decode(key, codec, payload, buffers)
 
 
 def load_file(file: BinaryIO, key: str) -> Any:
@@ -64,8 +65,8 @@ def load_file(file: BinaryIO, key: str) -> Any:
     """
     small = unseal_small(key, file.read(JOIN_BYTES))
     if small is not None:
-        return _decode(key, *small)
-    return _decode(key, *unseal_file(key, file))
+        return decode(key, *small)
+    return decode(key, *unseal_file(key, file))
 
 
 def load_mapped(data: memoryview, key: str, *, verify_buffers: bool = False) -> Any:
@@ -81,13 +82,19 @@ def load_mapped(data: memoryview, key: str, *, verify_buffers: bool = False) -> 
     Raises:
         As :func:`loads`.
     """
-    return _decode(key, *unseal(key, data, verify_buffers=verify_buffers))
+    return decode(key, *unseal(key, data, verify_buffers=verify_buffers))
 
 
-def _decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
-    decode = get_codec(codec).decode
+def decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer] = ()) -> Any:
+    """Rebuild the object of an opened envelope.
+
+    Raises:
+        UnknownCodec: its codec is not registered here.
+        DecodeError: decoding it raised (its cause).
+    """
+    rebuild = get_codec(codec).decode
     try:
-        return decode(payload, buffers)
+        return rebuild(payload, buffers)
     except MemoryError:
         raise
     # Not BaseException: KeyboardInterrupt, or SystemExit from a signal handler, is not the file's.

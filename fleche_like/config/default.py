@@ -11,7 +11,10 @@ from typing import Final
 
 from fleche_like.cache import Cache
 from fleche_like.config.opening import open_cache
-from fleche_like.errors import ReadOnlyError
+from fleche_like.config.settings import load_settings
+from fleche_like.errors import ConfigError, ReadOnlyError
+from fleche_like.support.ownership import planted_by
+from fleche_like.support.redact import redact
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +50,38 @@ def _user_data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
+def default_target() -> str:
+    """Return the cache that is used where none was set, as ``open_cache`` takes it.
+
+    That is what ``FLECHE_LIKE_CACHE`` says; else the ``default`` of ``fleche-like.toml``; else
+    :func:`default_folder`.
+
+    Raises:
+        ConfigError: something is wrong with the configuration.
+    """
+    return load_settings().default or str(default_folder())
+
+
 def open_default_cache() -> Cache:
     """Open the default cache, making it with a note to git and to backup programs if need be.
 
     One that cannot be written to is opened read-only.
+
+    Raises:
+        ConfigError: something is wrong with the configuration, or somebody who is not trusted
+            could have made the folder.
     """
-    folder = default_folder()
+    settings = load_settings()
+    if settings.default is not None:
+        logger.info("no cache was set; using %s", redact(settings.default))
+        return open_cache(settings.default)
+    return _in_default_folder(default_folder())
+
+
+def _in_default_folder(folder: Path) -> Cache:
+    reason = planted_by(folder) if folder.exists() else None
+    if reason is not None:
+        raise ConfigError(f"the default cache {folder} is not used: {reason}", source=str(folder))
     try:
         cache = open_cache(folder)
     except ReadOnlyError:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -245,8 +246,10 @@ def _create_private(path: Path) -> None:
     except OSError as error:
         raise DatabaseError(f"cannot create {path}: {error}", url=str(path)) from error
     try:
-        if os.name == "posix":
-            os.fchmod(descriptor, path.parent.stat().st_mode & 0o666)
+        around = path.parent.stat().st_mode
+        # Where everybody may put files, as in /tmp, each is its owner's alone.
+        if os.name == "posix" and not around & stat.S_ISVTX:
+            os.fchmod(descriptor, around & 0o666)
     finally:
         os.close(descriptor)
 

@@ -26,8 +26,9 @@ from fleche_like.calls import (
     Selection,
     Version,
 )
+from fleche_like.codecs import Signer
 from fleche_like.database import Database
-from fleche_like.errors import DamagedEnvelope, KeyNotFound
+from fleche_like.errors import DamagedEnvelope, KeyNotFound, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.index import schema
 from fleche_like.index.figures import Figures
@@ -35,6 +36,7 @@ from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.late import Late
+from fleche_like.index.ledger import Ledger
 from fleche_like.index.manifests import Manifests
 from fleche_like.index.many import KeyLists, condition
 from fleche_like.index.models import calls, state
@@ -53,8 +55,12 @@ BATCH: Final = 20_000
 """Calls in one transaction of a bulk save: each writes most leaves of the records once."""
 
 T = TypeVar("T")
+Opening: TypeAlias = Callable[[bytes, Digest, Signer | None], T]
+"""Opens the record of a key, for who believes a signer's alone."""
 Sealed: TypeAlias = tuple[DigestedCall, bytes]
 """A call and its record."""
+Used: TypeAlias = tuple[int | None, int | None]
+"""Bytes of a call's result as stored, and when it was last used, in seconds since 1970."""
 
 
 class SqlCallStorage(CallStorage):
@@ -69,6 +75,7 @@ class SqlCallStorage(CallStorage):
         records: where the records go: into the rows unless said otherwise. There they commit
             together; elsewhere the record is written before its rows.
         read_only: refuse every write, upgrades included (for a URL; a Database knows it).
+        signer: signs records, and believes no others.
 
     Raises:
         SchemaOutdated: the schema is older and not ours to upgrade; says what to run.
@@ -84,7 +91,9 @@ class SqlCallStorage(CallStorage):
         *,
         records: ByteBackend | None = None,
         read_only: bool = False,
+        signer: Signer | None = None,
     ) -> None:
+        self.signer = signer
         self._owned = not isinstance(database, Database)
         self.database = (
             database if isinstance(database, Database) else Database(database, read_only=read_only)
@@ -98,13 +107,13 @@ class SqlCallStorage(CallStorage):
         ids = Identifiers(self.database)
         self._keys = Keys(self.database)
         self._writer = Writer(self.database, ids)
-        self._manifests = Manifests(self.database)
+        self._manifests = Manifests(self.database, self.signer)
         self._figures = Figures(self.database)
         # Only SQLite has one writer, so that ids ascend as calls are committed.
         self._late: Late | None = None
         if self.database.dialect == "sqlite":
-            self._late = Late(self.database, ids, elsewhere)
-        self._selector = Selector(self.database, ids, elsewhere, self._late)
+            self._late = Late(self.database, ids, elsewhere, self.signer)
+        self._selector = Selector(self.database, ids, elsewhere, self._late, self.signer)
         self._record = self.database.prepare(
             sa.select(calls.c.record).where(calls.c.key == sa.bindparam("key")), ("key",)
         )
@@ -114,9 +123,20 @@ class SqlCallStorage(CallStorage):
                 condition(calls.c.key, self.database.dialect, names)
             ),
         )
+        self._usages = KeyLists(
+            self.database,
+            lambda names: sa.select(calls.c.key, calls.c.size, calls.c.used).where(
+                condition(calls.c.key, self.database.dialect, names)
+            ),
+        )
         self._generation = self.database.prepare(
             sa.select(state.c.value).where(state.c.name == "generation")
         )
+
+    @property
+    def records(self) -> ByteBackend | None:
+        """Where the records of calls are kept; ``None`` if they are in their rows."""
+        return self._records
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database.url!r})"
@@ -134,7 +154,7 @@ class SqlCallStorage(CallStorage):
         """Return the call of a full key, or ``MISSING``: one indexed read.
 
         A record that is not what was stored is put aside under ``quarantine/`` and counts as
-        missing.
+        missing. One that is not trusted counts as missing too, and stays.
         """
         return self._looked_up(key, open_record)
 
@@ -180,30 +200,38 @@ class SqlCallStorage(CallStorage):
             container: and under which prefix, with its closing slash.
 
         Returns:
-            ``None`` if the values are not in the same database.
+            ``None`` if the values are not in the same database; or if nobody is to believe a row,
+            as long as its record is not verified.
         """
+        if self.signer is not None:
+            return None
         return Hits(self.database, container) if self._joins(values) else None
 
     def saves_with(self, values: ByteBackend, container: str) -> Saves | None:
         """Return what writes a call and its result at once; as :meth:`hits_with`."""
-        return Saves(self.database, container, self._save_once) if self._joins(values) else None
+        if not self._joins(values):
+            return None
+        return Saves(self.database, container, self._save_once, self.signer)
 
     def _joins(self, values: ByteBackend) -> bool:
         """Whether values and records are in the same database."""
         small = getattr(values, "small", values)
         return self._records is None and getattr(small, "database", None) is self.database
 
-    def _looked_up(self, key: Digest, read: Callable[[bytes, Digest], T]) -> T | Missing:
+    def _looked_up(self, key: Digest, read: Opening[T]) -> T | Missing:
         with self._operation_context(key, intent=Intent.READ):
             data = self._data(key)
         return MISSING if data is None else self._opened(key, data, read)
 
-    def _opened(self, key: Digest, data: bytes, read: Callable[[bytes, Digest], T]) -> T | Missing:
+    def _opened(self, key: Digest, data: bytes, read: Opening[T]) -> T | Missing:
         try:
-            return read(data, key)
+            return read(data, key, self.signer)
         except DamagedEnvelope as damage:
             logger.warning("call %s is damaged and was put aside: %s", key, damage.reason)
             self._put_aside(key)
+            return MISSING
+        except UntrustedEnvelope as doubt:
+            logger.warning("call %s is passed over: %s", key, doubt.reason)
             return MISSING
 
     def load(self, key: Digest | str) -> DigestedCall:
@@ -213,13 +241,14 @@ class SqlCallStorage(CallStorage):
             KeyNotFound: it is not stored.
             AmbiguousDigestError: several calls begin with a short key.
             DamagedEnvelope: its record is not what was stored.
+            UntrustedEnvelope: its record is not signed by a key that is known here.
         """
         full = self._normalize_key(key)
         with self._operation_context(full, intent=Intent.READ):
             data = self._data(full)
         if data is None:
             raise KeyNotFound(f"no call {full} in {self.database.url}", key=full)
-        return open_record(data, full)
+        return open_record(data, full, self.signer)
 
     def save(self, call: DigestedCall, *, size_bytes: int | None = None) -> Digest:
         """Store a call under its key, replacing an earlier record.
@@ -231,7 +260,7 @@ class SqlCallStorage(CallStorage):
             call: the call.
             size_bytes: of its result as stored, for budgets.
         """
-        data = seal_record(call)
+        data = seal_record(call, self.signer)
         with self._operation_context(call.key, intent=Intent.WRITE):
             if self._records is None:
                 self._save(Stored(call, data, size_bytes))
@@ -239,15 +268,25 @@ class SqlCallStorage(CallStorage):
                 self._save_elsewhere(self._records, Stored(call, None, size_bytes), data)
         return call.key
 
-    def save_many(self, calls: Iterable[DigestedCall]) -> None:
+    def save_many(
+        self, calls: Iterable[DigestedCall], usages: Mapping[Digest, Used] | None = None
+    ) -> None:
         """Store calls, some thousand in each transaction.
 
         Whenever this is interrupted, the transactions before are committed.
+
+        Args:
+            calls: the calls.
+            usages: by key, as :meth:`usages` gives them.
         """
         for batch in _batches(calls):
-            records = [(call, seal_record(call)) for call in batch]
+            records = [(call, seal_record(call, self.signer)) for call in batch]
             with self._operation_contexts([call.key for call in batch], intent=Intent.WRITE):
-                self.database.retrying(functools.partial(self._save_batch, records))
+                self.database.retrying(functools.partial(self._save_batch, records, usages or {}))
+
+    def usages(self, keys: Sequence[Digest]) -> dict[Digest, Used]:
+        """Return of the calls that are stored how large their results are, and their last use."""
+        return {Digest(key): (size, used) for key, size, used in self._usages.read(keys)}
 
     def _save(self, stored: Stored) -> None:
         self.database.retrying(lambda: self._save_once(stored))
@@ -275,21 +314,28 @@ class SqlCallStorage(CallStorage):
             self._late.added(number, stored.call, stored.record or data or b"")
         return number is not None
 
-    def _save_batch(self, sealed: Sequence[Sealed]) -> None:
+    def _save_batch(self, sealed: Sequence[Sealed], usages: Mapping[Digest, Used]) -> None:
         """Save calls inside an open transaction."""
+        unknown = (None, None)
         again = sealed
         if self._late is not None:
             self._late.derive()
             new, again = self._sorted_out(sealed)
             self._put_many(new)
             in_rows = self._records is None
-            self._writer.insert_new([Stored(call, data if in_rows else None) for call, data in new])
+            self._writer.insert_new(
+                [
+                    Stored(call, data if in_rows else None, *usages.get(call.key, unknown))
+                    for call, data in new
+                ]
+            )
             self._late.raise_watermark()
         for call, data in sorted(again, key=lambda sealed: sealed[0].key):
+            used = usages.get(call.key, unknown)
             if self._records is None:
-                self._save(Stored(call, data))
+                self._save(Stored(call, data, *used))
             else:
-                self._save_elsewhere(self._records, Stored(call, None), data)
+                self._save_elsewhere(self._records, Stored(call, None, *used), data)
 
     def _put_many(self, sealed: Sequence[Sealed]) -> None:
         """Write records to where they are kept, if that is not in the rows."""
@@ -315,6 +361,15 @@ class SqlCallStorage(CallStorage):
             return self._records.get_bytes(path(CALLS, key))
         except KeyError:
             return None
+
+    def put_aside(self, key: Digest) -> None:
+        """Move the record of a full key under ``quarantine/``, and remove its rows."""
+        self._put_aside(key)
+
+    def index_late(self) -> None:
+        """Write into the index what is late, where that may be."""
+        if self._late is not None:
+            self._late.derive()
 
     def _put_aside(self, key: Digest) -> None:
         if self.database.read_only:
@@ -404,6 +459,10 @@ class SqlCallStorage(CallStorage):
 
     # --- the whole -----------------------------------------------------------------------------
 
+    def ledger(self) -> Ledger:
+        """Return what a budget keeps account in."""
+        return Ledger(self.database)
+
     def retrying(self, action: Callable[[], T]) -> T:
         """Run a unit of work, and again if the server undid it: see the database's method."""
         return self.database.retrying(action)
@@ -471,6 +530,7 @@ _REBUILT: Final = frozenset(
         "_selector",
         "_record",
         "_many_records",
+        "_usages",
         "_generation",
         "_late",
     }

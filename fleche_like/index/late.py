@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from fleche_like.calls import DigestedCall
+from fleche_like.codecs import Signer
 from fleche_like.database import Database, Row
 from fleche_like.errors import DatabaseError
 from fleche_like.hashing import Digest
@@ -59,10 +60,19 @@ class Late:
         database: holds the tables; SQLite.
         ids: of names.
         records: gives the records of keys; ``None`` if they are in the rows of the calls.
+        signer: tells which records queries may believe. Rows are derived of all of them: somebody
+            else may have other keys.
     """
 
-    def __init__(self, database: Database, ids: Identifiers, records: Records | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ids: Identifiers,
+        records: Records | None,
+        signer: Signer | None = None,
+    ) -> None:
         self._database = database
+        self._signer = signer
         self._records = records
         self._children = Children(database, ids)
         self._indexed = 0  # the watermark or less
@@ -93,7 +103,7 @@ class Late:
         rows = self._database.read(self._find)
         watermark = rows[0][0] if rows else 0
         found = [row[1:] for row in rows if row[1] is not None]
-        return Pending(list(opened(self._with_records(found))), watermark)
+        return Pending(list(opened(self._with_records(found), self._signer)), watermark)
 
     def _with_records(self, found: Sequence[Row]) -> Iterable[Any]:
         """Return keys and records of rows that begin with a key."""

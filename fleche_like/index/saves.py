@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fleche_like.backends.database import DatabaseBackend
 from fleche_like.calls import DigestedCall
+from fleche_like.codecs import Signer
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.writing import Stored
@@ -20,9 +21,17 @@ class Saves:
         database: holds calls and blobs.
         container: where values are among the blobs, with its closing slash.
         save: writes the rows of a call; runs inside the transaction.
+        signer: signs the records.
     """
 
-    def __init__(self, database: Database, container: str, save: Callable[[Stored], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        container: str,
+        save: Callable[[Stored], None],
+        signer: Signer | None = None,
+    ) -> None:
+        self._signer = signer
         self._database = database
         self._container = container
         self._save = save
@@ -36,7 +45,7 @@ class Saves:
             digest: that digest.
             result: the result, sealed under it.
         """
-        stored = Stored(call, seal_record(call), len(result))
+        stored = Stored(call, seal_record(call, self._signer), len(result))
         where = path(self._container, digest)
 
         def write() -> None:

@@ -26,6 +26,7 @@ from fleche_like.calls import (
 from fleche_like.calls.aggregates import Group, Tally, merge
 from fleche_like.calls.lineage import LineageQuery, Related
 from fleche_like.calls.selection import place
+from fleche_like.codecs import Signer
 from fleche_like.database import Database
 from fleche_like.hashing import Digest
 from fleche_like.index.aggregates import Sums
@@ -60,12 +61,19 @@ class Selector:
         ids: of names.
         records: gives the records of keys; ``None`` if they are in the rows of the calls.
         late: gives the calls that are not indexed yet; ``None`` where there are none.
+        signer: tells which records to believe, and has what they say decide rather than the rows.
     """
 
     def __init__(
-        self, database: Database, ids: Identifiers, records: Records | None, late: Late | None
+        self,
+        database: Database,
+        ids: Identifiers,
+        records: Records | None,
+        late: Late | None,
+        signer: Signer | None = None,
     ) -> None:
         self._database = database
+        self._signer = signer
         self._late = late
         self._ids = ids
         self._records = records
@@ -171,7 +179,7 @@ class Selector:
         statement = self._statement(where.conditions)
         if selection.order:
             statement = ordered(statement, order)
-        if not where.exact:
+        if not where.exact or self._signer is not None:
             return select_from(self._found(statement), replace(selection, order=()), loader)
         _, stop = _from_the_beginning(selection)
         if order and stop is not None and stop <= MOST_WALKED:
@@ -264,7 +272,7 @@ class Selector:
         statement = self._statement(where.conditions)
         for part in by_class(statement, order_of(where, selection.order, self._ids)):
             counted = _Counted(self._rows(part.limit(stop)))
-            yield from opened(counted)
+            yield from opened(counted, self._signer)
             stop -= counted.count
             if stop <= 0:
                 return
@@ -284,7 +292,7 @@ class Selector:
     # --- records -------------------------------------------------------------------------------
 
     def _found(self, statement: Any) -> Iterator[DigestedCall]:
-        return opened(self._rows(statement))
+        return opened(self._rows(statement), self._signer)
 
     def _rows(self, statement: Any) -> Iterator[Any]:
         """Yield keys and records."""

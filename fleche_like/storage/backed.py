@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from fleche_like.backends import ByteBackend, SupportsTransaction
-from fleche_like.errors import DamagedEnvelope
+from fleche_like.errors import DamagedEnvelope, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.storage.base import MINIMUM_PREFIX_LENGTH, Intent, StorageBackend
 from fleche_like.storage.layout import digests_under, path, quarantine, shard
@@ -66,6 +66,7 @@ class BackedStorage(StorageBackend):
 
         Bytes that are not what was stored are put aside under ``quarantine/`` and count as
         missing; so does a value in parts with the part that is damaged or the one that is gone.
+        What is not trusted counts as missing too, and stays.
         """
         try:
             with self._operation_context(key, intent=Intent.READ):
@@ -77,6 +78,9 @@ class BackedStorage(StorageBackend):
                     quarantine(self.backend, self._path(Digest(each)))
             return MISSING
         except KeyError:
+            return MISSING
+        except UntrustedEnvelope as doubt:
+            logger.warning("%s%s is passed over: %s", self.prefix, key, doubt.reason)
             return MISSING
 
     def transaction(self) -> AbstractContextManager[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.abilities import read_range
-from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Skeleton, seal
+from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Signer, Skeleton, seal
 from fleche_like.codecs.layout import HEAD_SIZE, damaged, read_head
 from fleche_like.codecs.parts import assemble, parts_size, read_parts
 from fleche_like.errors import CodecError, DecodeError, KeyNotFound, PartNotFound
@@ -45,7 +45,9 @@ def stored_bytes(envelope: Sequence[Buffer]) -> int:
     return size
 
 
-def divided(value: Any, whole: Encoded, key: Digest, least: int) -> Divided | None:
+def divided(
+    value: Any, whole: Encoded, key: Digest, least: int, signer: Signer | None = None
+) -> Divided | None:
     """Return the envelopes of a value in parts; ``None`` if it is to be stored as a whole.
 
     Args:
@@ -53,26 +55,27 @@ def divided(value: Any, whole: Encoded, key: Digest, least: int) -> Divided | No
         whole: its pickle.
         key: its digest.
         least: the size in bytes from which on a part is split off.
+        signer: signs each envelope.
     """
     division = divide(value, whole, least)
-    return None if division is None else _sealed_division(key, division)
+    return None if division is None else _sealed_division(key, division, signer)
 
 
-def _sealed_division(key: Digest, division: Division) -> Divided:
-    members = [(part.digest, _sealed_part(part)) for part in division.parts]
-    return Divided(_sealed(key, division.skeleton), members)
+def _sealed_division(key: Digest, division: Division, signer: Signer | None) -> Divided:
+    members = [(part.digest, _sealed_part(part, signer)) for part in division.parts]
+    return Divided(_sealed(key, division.skeleton, signer), members)
 
 
-def _sealed_part(part: Part) -> Sequence[Buffer]:
+def _sealed_part(part: Part, signer: Signer | None) -> Sequence[Buffer]:
     if isinstance(part.content, Skeleton):
-        return _sealed_division(part.digest, Division(part.content, part.parts))
-    return _sealed(part.digest, part.content)
+        return _sealed_division(part.digest, Division(part.content, part.parts), signer)
+    return _sealed(part.digest, part.content, signer)
 
 
-def _sealed(key: Digest, content: Content) -> list[Buffer]:
+def _sealed(key: Digest, content: Content, signer: Signer | None) -> list[Buffer]:
     if isinstance(content, Skeleton):
-        return seal(key, PartsCodec.name, PartsCodec().encode(content))
-    return seal(key, PickleCodec.name, content)
+        return seal(key, PartsCodec.name, PartsCodec().encode(content), signer)
+    return seal(key, PickleCodec.name, content, signer)
 
 
 def part_digests(backend: ByteBackend, path: str, key: Digest) -> tuple[Digest, ...]:

@@ -9,6 +9,7 @@ import pickle
 import random
 import signal
 import threading
+from typing import Any
 
 import pytest
 
@@ -552,7 +553,7 @@ def test_saving_in_a_cache_and_in_its_locked_storages_at_once_ends(tmp_path):
     class Values(SerializingMixin, BackendValueStorage):
         pass
 
-    plain = fl.open_cache(tmp_path / "cache")
+    plain: Any = fl.open_cache(tmp_path / "cache")
     calls, values = Calls(plain.calls.database), Values(plain.values.backend)
     cache = Cache(values, calls)
     done = []

@@ -174,11 +174,11 @@ def test_absurd_claims_cost_no_memory(open_it: Callable, field: str, absurd: int
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("place", [20, 21])
+@pytest.mark.parametrize(("place", "flag"), [(20, 2), (20, 3), (21, 1)])
 @both
-def test_flags_of_a_later_release_are_not_damage(open_it: Callable, place: int) -> None:
+def test_flags_of_a_later_release_are_not_damage(open_it: Callable, place: int, flag: int) -> None:
     data = bytearray(sealed(SMALL))
-    data[place] = 1
+    data[place] = flag
     data[4:20] = xxhash.xxh3_128_digest(KEY.encode() + data[20:], seed=len(KEY))
     with pytest.raises(UnknownFormat):
         open_it(bytes(data))

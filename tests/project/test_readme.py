@@ -11,7 +11,15 @@ import pytest
 
 from tests.project.paths import ROOT
 
-PAGES = ["README.md", "docs/memoizing.md", "docs/parallel.md", "docs/storing.md"]
+PAGES = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/memoizing.md",
+    "docs/parallel.md",
+    "docs/security.md",
+    "docs/storing.md",
+    "docs/upkeep.md",
+]
 README = (ROOT / "README.md").read_text()
 
 
