@@ -480,6 +480,31 @@ def test_parts_are_written_before_what_refers_to_them():
     assert len(set(written)) == 4
 
 
+def test_a_writer_that_stops_at_any_write_leaves_a_miss_or_the_value():
+    class Stopping(MemoryBackend):
+        left = 0
+
+        def put_bytes(self, key, data):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            super().put_bytes(key, data)
+
+    value = [BIG, [BIG + 1, *LARGE_LIST], {"again": LARGE_LIST}, "x" * LEAST]
+    key = digest(value)
+    for writes in range(6):
+        backend = Stopping()
+        values = BackendValueStorage(backend, destructure_bytes=LEAST)
+        backend.left = writes
+        if writes < 6 - 1:
+            with pytest.raises(KeyboardInterrupt):
+                values.save(value)
+            assert values.lookup(key) is MISSING
+        backend.left = 10
+        values.save(value)
+        assert same(values.load(key), value)
+
+
 def test_references_read_only_the_beginning_of_a_value():
     read = []
 
