@@ -25,9 +25,9 @@ from typing import Final
 
 from fleche_like.backends import ByteBackend, SupportsReplace
 from fleche_like.backends.abilities import get_many
-from fleche_like.codecs import Encoded, seal, unseal
+from fleche_like.codecs import Encoded, Signer, seal, unseal
 from fleche_like.codecs.layout import damaged
-from fleche_like.errors import DamagedEnvelope, NameTaken
+from fleche_like.errors import DamagedEnvelope, NameTaken, UntrustedEnvelope
 from fleche_like.hashing import Digest, digest
 from fleche_like.storage.claims import Claims
 from fleche_like.storage.layout import path, quarantine
@@ -74,20 +74,23 @@ class Names:
 
     Args:
         backend: where they are.
+        signer: signs records, and believes no others.
 
     A record is read and replaced under the lock of its name, see :class:`Claims`; where there is
     none for processes, but the backend refuses to overwrite what others wrote, by that. Thread-safe
     and process-safe as far as those are, and each write is atomic in any case.
     """
 
-    def __init__(self, backend: ByteBackend) -> None:
+    def __init__(self, backend: ByteBackend, signer: Signer | None = None) -> None:
         self.backend = backend
+        self.signer = signer
         self._claims = Claims(backend)
 
     def get(self, name: str) -> NameRecord | None:
         """Return the record of a name, tombstones included; ``None`` if it never had one.
 
-        A damaged record is put aside under ``quarantine/``, and is none.
+        A damaged record is put aside under ``quarantine/``, and is none; so is one that is not
+        trusted, which stays.
         """
         key = name_digest(name)
         try:
@@ -138,7 +141,7 @@ class Names:
 
     def _replace(self, old: NameRecord | None, new: NameRecord) -> bool:
         key = name_digest(new.name)
-        where, data = path(NAMES, key), _sealed(new, key)
+        where, data = path(NAMES, key), _sealed(new, key, self.signer)
         if isinstance(self.backend, SupportsReplace):
             version = self.backend.fingerprint(where)
             return self.get(new.name) == old and self.backend.replace(where, data, version)
@@ -149,7 +152,7 @@ class Names:
 
     def _put(self, record: NameRecord) -> None:
         key = name_digest(record.name)
-        self.backend.put_bytes(path(NAMES, key), _sealed(record, key))
+        self.backend.put_bytes(path(NAMES, key), _sealed(record, key, self.signer))
 
     def close(self) -> None:
         """Give up what holding locks takes."""
@@ -173,10 +176,13 @@ class Names:
         if not data:
             return None  # removed while we were looking
         try:
-            return _unsealed(key, data)
+            return _unsealed(key, data, self.signer)
         except DamagedEnvelope as damage:
             logger.warning("the name %s is damaged and was put aside: %s", key, damage.reason)
             quarantine(self.backend, path(NAMES, key))
+            return None
+        except UntrustedEnvelope as doubt:
+            logger.warning("the name %s is passed over: %s", key, doubt.reason)
             return None
 
 
@@ -194,7 +200,7 @@ def _later(stamp: int, *records: NameRecord | None) -> int:
     return max(stamp, *(record.stamp + 1 for record in records if record is not None), 0)
 
 
-def _sealed(record: NameRecord, key: Digest) -> bytes:
+def _sealed(record: NameRecord, key: Digest, signer: Signer | None) -> bytes:
     fields = {
         "name": record.name,
         "value": record.value,
@@ -202,11 +208,11 @@ def _sealed(record: NameRecord, key: Digest) -> bytes:
         "stamp": record.stamp,
     }
     text = json.dumps(fields, separators=(",", ":"))  # ASCII: a name may have lone surrogates
-    return b"".join(seal(key, CODEC, Encoded(text.encode())))
+    return b"".join(seal(key, CODEC, Encoded(text.encode()), signer))
 
 
-def _unsealed(key: Digest, data: bytes) -> NameRecord:
-    codec, payload, _ = unseal(key, data)
+def _unsealed(key: Digest, data: bytes, signer: Signer | None) -> NameRecord:
+    codec, payload, _ = unseal(key, data, signer=signer)
     try:
         fields = json.loads(bytes(payload)) if codec == CODEC else {}
         value, metadata = (_digest(fields[name]) for name in ("value", "metadata"))

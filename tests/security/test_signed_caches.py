@@ -348,3 +348,20 @@ def test_an_unsigned_cache_writes_what_it_always_did(place: Place) -> None:
     keys = filled(place, None)
     assert place.record(keys["small"])[:2] == MAGIC
     assert place.value(digest_of("small"))[20] == 0
+
+
+@pytest.mark.parametrize("part", ["skeleton", "inside"])
+def test_values_in_parts_are_signed_part_by_part(place: Place, part: str) -> None:
+    shared = np.arange(50_000.0)
+    value = {"data": shared, "more": [1]}
+    with place.open(keys=OURS, destructure_bytes=1000) as cache:
+        key = cache.save(call("f", value))
+        assert cache.values.references(fl.digest(value)) == (fl.digest(shared),)  # type: ignore[attr-defined]
+    with fresh(place) as cache:
+        assert fl.digest(cache.lookup(key)) == fl.digest(value)
+    digest = fl.digest(value if part == "skeleton" else shared)
+    place.plant(digest, bomb(digest))
+    with fresh(place, destructure_bytes=1000) as cache:
+        assert {*map(id, all_ways(cache, key))} == {id(MISSING)}
+        cache.save(call("f", value))
+        assert fl.digest(cache.lookup(key)) == fl.digest(value)
