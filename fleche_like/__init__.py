@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fleche_like.cache import Cache as Cache
+    from fleche_like.cache import CachePool as CachePool
+    from fleche_like.cache import CacheStack as CacheStack
     from fleche_like.calls import (
         Call as Call,
     )
@@ -113,6 +115,9 @@ if TYPE_CHECKING:
     )
     from fleche_like.errors import (
         LargeCaptureWarning as LargeCaptureWarning,
+    )
+    from fleche_like.errors import (
+        LockUpgradeError as LockUpgradeError,
     )
     from fleche_like.errors import (
         MissingExtra as MissingExtra,
@@ -204,7 +209,7 @@ if TYPE_CHECKING:
     from fleche_like.storage.manager import StorageManager as StorageManager
 
 _HOMES = {
-    "cache": ("Cache",),
+    "cache": ("Cache", "CachePool", "CacheStack"),
     "calls": (
         "Call",
         "DigestedCall",
@@ -238,6 +243,7 @@ _HOMES = {
         "InvalidKey",
         "KeyNotFound",
         "LargeCaptureWarning",
+        "LockUpgradeError",
         "MissingExtra",
         "NameTaken",
         "NoCallMatches",

@@ -23,7 +23,10 @@ carries its data as attributes, and survives pickling::
     │   ├── UntrustedEnvelope               intact bytes that no known key signed, say
     │   ├── UnknownCodec (LookupError)      the envelope names a codec that is not registered
     │   └── UnknownFormat                   an envelope that a later release wrote
+    ├── ArchiveError (ValueError)           an archive of calls that is damaged, or none
+    │   └── UntrustedArchive (PermissionError)  one that no key of the cache signed
     ├── ReadOnlyError (PermissionError)     a write to something opened read-only
+    ├── LockUpgradeError (RuntimeError)     a write inside a read, which could deadlock
     ├── DatabaseError (OSError)
     │   ├── DatabaseDamaged                 the database file is not a sound database
     │   └── SchemaError
@@ -236,10 +239,28 @@ class UnknownFormat(CodecError):
     reason: str
 
 
+class ArchiveError(FlecheError, ValueError):
+    """An archive of calls is cut short, altered, of a later format, or none; nothing was taken.
+
+    Attributes: ``path``, ``reason``.
+    """
+
+    path: str
+    reason: str
+
+
+class UntrustedArchive(ArchiveError, PermissionError):
+    """A sound archive that none of the cache's keys signed; it takes it only when told to."""
+
+
 class ReadOnlyError(FlecheError, PermissionError):
     """A write to something that was opened read-only. Attributes: ``url``."""
 
     url: str
+
+
+class LockUpgradeError(FlecheError, RuntimeError):
+    """A write inside a read under the same lock, refused because it could wait for ever."""
 
 
 class DatabaseError(FlecheError, OSError):

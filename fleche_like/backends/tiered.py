@@ -93,10 +93,13 @@ class TieredBackend:
             self.small.delete(name)
 
     def put_many(self, items: Iterable[tuple[str, Buffer]]) -> None:
-        owned = [(normalise_name(key), data) for key, data in items]
+        latest = {normalise_name(key): as_bytes(data) for key, data in items}
+        large = {key for key, data in latest.items() if not 0 < len(data) <= self.threshold_bytes}
         with getattr(self, "transaction", nullcontext)():
-            for key, data in owned:
-                self.put_bytes(key, data)
+            small = ((key, data) for key, data in latest.items() if key not in large)
+            abilities.put_many(self.small, small)
+            for key in large:
+                self.put_bytes(key, latest[key])
 
     def get_bytes(self, key: str) -> bytes:
         try:

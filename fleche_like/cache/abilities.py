@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
-from fleche_like.calls import RESULT, DigestedCall, Scalar, Version
+from fleche_like.calls import (
+    RESULT,
+    DigestedCall,
+    Loader,
+    QueryCall,
+    Scalar,
+    Selection,
+    SupportsSelection,
+    Version,
+    select_from,
+)
 from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
 from fleche_like.storage import CallStorage, ValueStorage
@@ -101,6 +111,73 @@ class SupportsFigures(Protocol):
     def figures(self, name: str, module: str | None) -> tuple[int, int | None, float | None]:
         """Return how many, bytes of their results, and mean seconds; ``None`` where unknown."""
         ...
+
+
+@runtime_checkable
+class SupportsManyCalls(Protocol):
+    """Looking for many full keys in a few steps."""
+
+    def contains_many(self, keys: Sequence[Digest]) -> set[str]:
+        """Return those of the keys that are stored."""
+        ...
+
+    def load_many(self, keys: Sequence[Digest]) -> Iterator[DigestedCall]:
+        """Yield the calls of those that are stored and sound, in any order."""
+        ...
+
+
+def selected(calls: CallStorage, selection: Selection, loader: Loader) -> Iterable[DigestedCall]:
+    """Return the calls of a selection: in SQL where the storage can, else one by one."""
+    if isinstance(calls, SupportsSelection):
+        return calls.select(selection, loader)
+    return select_from(calls.query(QueryCall()), selection, loader)
+
+
+def counted(calls: CallStorage, selection: Selection, loader: Loader) -> int:
+    """Return how many calls a selection yields, whatever its limit and offset."""
+    if isinstance(calls, SupportsSelection):
+        return calls.count(selection, loader)
+    return sum(1 for _ in selected(calls, selection, loader))
+
+
+def contained(calls: CallStorage, keys: Sequence[Digest]) -> set[str]:
+    """Return those of many full keys that are stored."""
+    if isinstance(calls, SupportsManyCalls):
+        return calls.contains_many(keys)
+    return {key for key in keys if calls.contains(key)}
+
+
+def loaded(calls: CallStorage, keys: Sequence[str]) -> Iterator[DigestedCall]:
+    """Yield those of many calls that are stored and sound."""
+    full = [Digest(key) for key in keys]
+    if isinstance(calls, SupportsManyCalls):
+        yield from calls.load_many(full)
+        return
+    lookup = lookup_of(calls)
+    yield from (call for call in map(lookup, full) if call is not MISSING)
+
+
+def codes_of(calls: CallStorage, name: str, module: str | None, version: Version) -> list[Digest]:
+    """Return the code digests under which calls of a function were stored."""
+    if isinstance(calls, SupportsCodes):
+        return [*calls.codes(name, module, version)]
+    template = QueryCall(name=name, module=module, version=version)
+    found = (call.code for call in calls.query(template))
+    return [*dict.fromkeys(code for code in found if code is not None)]
+
+
+def manifest_of(calls: CallStorage, code: Digest | str) -> Mapping[str, str]:
+    """Return what went into a code digest; none if it is unknown."""
+    return calls.manifest(Digest(code)) if isinstance(calls, SupportsManifests) else {}
+
+
+def figures_of(
+    calls: CallStorage, name: str, module: str | None
+) -> tuple[int, int | None, float | None]:
+    """Return what the calls of a function amount to; ``None`` for what is not known."""
+    if isinstance(calls, SupportsFigures):
+        return calls.figures(name, module)
+    return sum(1 for _ in calls.query(QueryCall(name=name, module=module))), None, None
 
 
 def lookup_of(storage: ValueStorage | CallStorage) -> Callable[[Digest], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,20 +12,23 @@ from typing import Any, Final, Literal, Self, overload
 
 from fleche_like.cache.abilities import (
     SupportsClose,
-    SupportsCodes,
     SupportsEncoding,
-    SupportsFigures,
     SupportsGeneration,
     SupportsManifests,
-    lookup_of,
+    codes_of,
+    counted,
+    figures_of,
+    manifest_of,
+    selected,
 )
+from fleche_like.cache.contexts import wraps
 from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
-from fleche_like.cache.reading_many import ManyReader, many_reader_of
+from fleche_like.cache.reading_many import ManyReader, many_reader_of, many_values_of
 from fleche_like.cache.saving import UnitOfWork, straight_saver
 from fleche_like.cache.stats import CacheStats, Meter, folder_bytes, sum_known
 from fleche_like.calls import (
@@ -38,14 +42,12 @@ from fleche_like.calls import (
     QueryCall,
     Selection,
     SupportsAggregation,
-    SupportsSelection,
     Version,
     grouped,
-    select_from,
 )
 from fleche_like.calls.lineage import MOST_CALLS
 from fleche_like.codecs import Codec
-from fleche_like.errors import ReadOnlyError
+from fleche_like.errors import KeyNotFound, ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.query import Lineage, Query
 from fleche_like.storage import (
@@ -59,6 +61,8 @@ from fleche_like.storage import (
 from fleche_like.support.sentinel import MISSING, Missing
 
 MEMORY_BYTES: Final = 256 * 1024 * 1024
+
+_serials: Final = itertools.count()
 
 
 class Cache(OperationContext):
@@ -110,16 +114,17 @@ class Cache(OperationContext):
         self._read_many = many_reader_of(self.values, self.calls)
         # Asked once: isinstance() against a protocol costs more than a whole warm hit.
         # A context that does nothing would cost a tenth of a hit.
-        without_context = type(self)._operation_context is OperationContext._operation_context
-        self._read: Reader = self._read_stored if without_context else self._read_in_context
+        self._wraps = wraps(self)
+        self._read: Reader = self._read_in_context if self._wraps else self._read_stored
         self._read_many_in_place: ManyReader = (
-            self._read_many if without_context else self._read_many_in_context
+            self._read_many_in_context if self._wraps else self._read_many
         )
-        self._lookup_value = lookup_of(self.values)
+        self._values_of = many_values_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
         straight = straight_saver(self.values, self.calls)
-        self._save_straight = straight if without_context else None
+        self._save_straight = None if self._wraps else straight
+        self.serial = next(_serials)
         self.hits = 0
         self.misses = 0
         self.stored = 0
@@ -242,7 +247,14 @@ class Cache(OperationContext):
             KeyError: the key is no digest.
             AmbiguousDigestError: several calls begin with a short key.
         """
-        return self.calls.contains(key)
+        if not self._wraps:
+            return self.calls.contains(key)
+        try:
+            full = self.calls.expand(key)
+        except KeyNotFound:
+            return False
+        with self._operation_context(full, intent=Intent.READ):
+            return self.calls.contains(full)
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return the call of a full or short key; its values are loaded when they are looked at.
@@ -251,7 +263,11 @@ class Cache(OperationContext):
             KeyError: it is not stored.
             AmbiguousDigestError: several calls begin with a short key.
         """
-        return LazyCall(self.calls.load(key), self)
+        if not self._wraps:
+            return LazyCall(self.calls.load(key), self)
+        full = self.calls.expand(key)
+        with self._operation_context(full, intent=Intent.READ):
+            return LazyCall(self.calls.load(full), self)
 
     def load_value(self, digest: Digest | str) -> Any:
         """Return the value of a full or short digest.
@@ -264,8 +280,7 @@ class Cache(OperationContext):
 
     def load_values(self, digests: Sequence[Digest]) -> dict[Digest, Any]:
         """Return the values of full digests; those that are not stored are left out."""
-        found = ((digest, self._lookup_value(digest)) for digest in dict.fromkeys(digests))
-        return {digest: value for digest, value in found if value is not MISSING}
+        return self._values_of(digests)
 
     def parts(self, digest: Digest | str, *, uses: bool = False) -> list[StoredPart]:
         """Return the parts that a value is stored in, with their sizes; none if it is whole.
@@ -333,14 +348,37 @@ class Cache(OperationContext):
         """
         self._refuse_if_read_only()
         call = prepared.finished(result, metadata)
+        self._store(call, result, prepared, manifest)
+        self._known_codes.add(call.code)
+        return call.key
+
+    def adopt(self, call: DigestedCall, result: Any) -> None:
+        """Store a finished call of another cache as it is, with its result; all or nothing.
+
+        Args:
+            call: the call.
+            result: its result, whose digest the call has: this is not checked.
+
+        Raises:
+            SaveError: the result could not be turned into bytes.
+            ReadOnlyError: the cache is read-only.
+        """
+        self._refuse_if_read_only()
+        self._store(call, result, SealedArguments(call), None)
+
+    def _store(
+        self,
+        call: DigestedCall,
+        result: Any,
+        prepared: PreparedCall,
+        manifest: Mapping[str, Digest] | None,
+    ) -> None:
         if self._save_straight is None or self._has_more(prepared, manifest):
             self._save_by_steps(call, result, prepared, manifest)
         else:
             self._save_straight(call, result)
-        self._known_codes.add(call.code)
         self.memory.discard(call.key)
         self.stored += 1
-        return call.key
 
     def _has_more(self, prepared: PreparedCall, manifest: Mapping[str, Digest] | None) -> bool:
         """Whether there is more to store than a call and its result."""
@@ -356,30 +394,60 @@ class Cache(OperationContext):
         manifest: Mapping[str, Digest] | None,
     ) -> None:
         def save() -> None:
-            # The result first: when it goes into a file, no transaction has begun yet.
-            self.values.save(result, call.result)
-            self._save_arguments(prepared)
-            self.calls.save(call)
-            self._save_manifest(call.code, manifest)
+            self._save_values(call, result, prepared)
+            self._save_record(call, manifest)
 
-        with self._operation_context(call.key):
+        with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)
+
+    def _save_values(self, call: DigestedCall, result: Any, prepared: PreparedCall) -> None:
+        # The result first: when it goes into a file, no transaction has begun yet.
+        self.values.save(result, call.result)
+        self._save_arguments(prepared)
+
+    def _save_record(
+        self, call: DigestedCall, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
+        """Save record and manifest; return the values that were stored for the manifest."""
+        self.calls.save(call)
+        return self._save_manifest(call.code, manifest)
+
+    def _storage_contexts(
+        self, call: DigestedCall, prepared: PreparedCall
+    ) -> contextlib.AbstractContextManager[Any]:
+        """Enter what the storages will enter, before a database's lock, as all others do.
+
+        Inside the transaction it would be the other way round: a deadlock with whoever saves or
+        evicts in a storage itself.
+        """
+        if not (wraps(self.calls) or wraps(self.values)):
+            return contextlib.nullcontext()
+        pending = prepared.pending if isinstance(prepared, SealedArguments) else ()
+        results = () if call.result is None else (call.result,)
+        with contextlib.ExitStack() as entered:
+            entered.enter_context(self.calls._operation_context(call.key))
+            entered.enter_context(self.values._operation_contexts([*results, *pending]))
+            return entered.pop_all()
 
     def _save_arguments(self, prepared: PreparedCall) -> None:
         if self._encoding is not None and isinstance(prepared, SealedArguments):
             for key, data in prepared.pending.items():
                 self._encoding.put_encoded((data,), key)
 
-    def _save_manifest(self, code: Digest | None, manifest: Mapping[str, Digest] | None) -> None:
+    def _save_manifest(
+        self, code: Digest | None, manifest: Mapping[str, Digest] | None
+    ) -> Iterable[Digest]:
         if code is None or manifest is None or code in self._known_codes:
-            return
+            return ()
         if not isinstance(self.calls, SupportsManifests) or self.calls.manifest(code):
-            return
+            return ()
+        kept: Mapping[Digest, Any] = {}
         if isinstance(manifest, Manifest):
             manifest, kept = manifest.kept()
             for digest, value in kept.items():
                 self.values.save(value, digest)
         self.calls.save_manifest(code, manifest)
+        return kept
 
     def save(self, call: Call) -> Digest:
         """Store a call whose result is known, with its values, and return its key.
@@ -480,18 +548,11 @@ class Cache(OperationContext):
 
     def select(self, selection: Selection) -> Iterator[LazyCall]:
         """Yield the calls of a selection: in SQL where the call storage can, else one by one."""
-        return (LazyCall(call, self) for call in self._selected(selection))
-
-    def _selected(self, selection: Selection) -> Iterable[DigestedCall]:
-        if isinstance(self.calls, SupportsSelection):
-            return self.calls.select(selection, self)
-        return select_from(self.calls.query(QueryCall()), selection, self)
+        return (LazyCall(call, self) for call in selected(self.calls, selection, self))
 
     def count(self, selection: Selection) -> int:
         """Return how many calls meet a selection's template and conditions."""
-        if isinstance(self.calls, SupportsSelection):
-            return self.calls.count(selection, self)
-        return sum(1 for _ in self._selected(selection))
+        return counted(self.calls, selection, self)
 
     def aggregate(self, selection: Selection, grouping: Grouping) -> Groups:
         """Return the groups of a selection's calls with their figures; in SQL where that is."""
@@ -538,17 +599,11 @@ class Cache(OperationContext):
             module: its module.
             version: its version.
         """
-        if isinstance(self.calls, SupportsCodes):
-            return self.calls.codes(name, module, version)
-        template = QueryCall(name=name, module=module, version=version)
-        found = (call.code for call in self.calls.query(template))
-        return [*dict.fromkeys(code for code in found if code is not None)]
+        return codes_of(self.calls, name, module, version)
 
     def manifest(self, code: Digest | str) -> Mapping[str, str]:
         """Return what went into a code digest: digests by part name; none if it is unknown."""
-        if isinstance(self.calls, SupportsManifests):
-            return self.calls.manifest(Digest(code))
-        return {}
+        return manifest_of(self.calls, code)
 
     def stats(self) -> CacheStats:
         """Return counts of this process's use and of what is stored."""
@@ -570,9 +625,7 @@ class Cache(OperationContext):
             How many; the bytes of their results; the mean of the seconds that they took. ``None``
             where that is not known.
         """
-        if isinstance(self.calls, SupportsFigures):
-            return self.calls.figures(name, module)
-        return sum(1 for _ in self.calls.query(QueryCall(name=name, module=module))), None, None
+        return figures_of(self.calls, name, module)
 
     def close(self) -> None:
         """Release connections and memory; the cache is not to be used afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from fleche_like.backends import SupportsBatch
 from fleche_like.cache.abilities import lookup_of, result_lookup_of
@@ -17,6 +17,9 @@ from fleche_like.storage.layout import path
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
+
+VALUES_AT_ONCE: Final = 500
+"""Values whose bytes are held together while they are decoded."""
 
 Found: TypeAlias = tuple[Digest | None, Scalar | Missing]
 """The digest of a call's result, or its value if that is a scalar."""
@@ -71,31 +74,39 @@ class _Apart:
 
     def __init__(self, values: ValueStorage, calls: CallStorage) -> None:
         self._find = _finder_of(calls)
-        self._load = lookup_of(values)
-        able = isinstance(values, BackendValueStorage) and isinstance(values.backend, SupportsBatch)
-        self._values = values if able and isinstance(values, BackendValueStorage) else None
+        self._values = _ManyValues(values)
 
     def __call__(self, keys: Sequence[Digest]) -> dict[Digest, Any]:
         found = self._find(keys)
-        data = self._bytes_of([d for d, scalar in found.values() if scalar is MISSING and d])
+        data = self._values.bytes_of([d for d, scalar in found.values() if scalar is MISSING and d])
         results = {}
         for key, (digest, scalar) in found.items():
+            is_value = scalar is MISSING and digest is not None
             try:
-                results[key] = scalar if digest is None else self._opened(digest, scalar, data)
+                results[key] = self._values.opened(digest, data) if is_value and digest else scalar
             except CodecError as problem:
                 _leave_out(key, problem)
         return _present(results)
 
-    def _bytes_of(self, digests: Sequence[Digest]) -> dict[str, bytes]:
+
+class _ManyValues:
+    """Reads values whose bytes come together, where their backend can do that."""
+
+    def __init__(self, values: ValueStorage) -> None:
+        self._load = lookup_of(values)
+        able = isinstance(values, BackendValueStorage) and isinstance(values.backend, SupportsBatch)
+        self._values = values if able and isinstance(values, BackendValueStorage) else None
+
+    def bytes_of(self, digests: Sequence[Digest]) -> dict[str, bytes]:
+        """Return the stored bytes of values by path; none where they come one by one."""
         if self._values is None or not digests:
             return {}
         backend, prefix = self._values.backend, self._values.prefix
         assert isinstance(backend, SupportsBatch)
         return dict(backend.get_many([path(prefix, digest) for digest in dict.fromkeys(digests)]))
 
-    def _opened(self, digest: Digest, scalar: Scalar | Missing, data: Mapping[str, bytes]) -> Any:
-        if scalar is not MISSING:
-            return scalar
+    def opened(self, digest: Digest, data: Mapping[str, bytes]) -> Any | Missing:
+        """Return a value of what :meth:`bytes_of` gave, or else of the storage."""
         found = data.get(path(self._values.prefix, digest)) if self._values else None
         if found is None or self._values is None:
             return self._load(digest)
@@ -103,6 +114,25 @@ class _Apart:
             return self._values.decode(found, digest)
         except (DamagedEnvelope, UntrustedEnvelope):
             return self._load(digest)  # which puts it aside, or passes it over
+
+
+def many_values_of(values: ValueStorage) -> ManyReader:
+    """Return what gives the values of those of many full digests that are stored.
+
+    The bytes of some hundred come together, where their backend can do that.
+    """
+    many = _ManyValues(values)
+
+    def read(digests: Sequence[Digest]) -> dict[Digest, Any]:
+        found: dict[Digest, Any] = {}
+        wanted = [*dict.fromkeys(digests)]
+        for start in range(0, len(wanted), VALUES_AT_ONCE):
+            page = wanted[start : start + VALUES_AT_ONCE]
+            data = many.bytes_of(page)
+            found |= _present({digest: many.opened(digest, data) for digest in page})
+        return found
+
+    return read
 
 
 def _finder_of(calls: CallStorage) -> Callable[[Sequence[Digest]], Mapping[Digest, Found]]:

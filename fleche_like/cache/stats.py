@@ -23,6 +23,10 @@ class CacheStats:
         memory_bytes: their size, about.
         seconds_saved: by hits of this process's memoized functions, about: as many times as the
             stored calls of each took on average; ``None`` if no stored call says how long.
+        evicted: calls that this process evicted for a budget's sake.
+        evicted_bytes: what that freed.
+        budget_items: calls that count for the budget, of a cache with one.
+        budget_bytes: bytes that do.
     """
 
     calls: int
@@ -33,6 +37,10 @@ class CacheStats:
     memory_items: int
     memory_bytes: int
     seconds_saved: float | None = None
+    evicted: int = 0
+    evicted_bytes: int = 0
+    budget_items: int | None = None
+    budget_bytes: int | None = None
 
 
 class Meter(Protocol):

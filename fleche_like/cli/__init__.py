@@ -5,8 +5,10 @@
     main.py        arguments, dispatch, and errors as exit codes
     verbs.py       the verbs; their modules are imported when they are used
     ls.py show.py query.py lineage.py stats.py reindex.py db.py config.py keygen.py
+    transfer.py sync.py export.py import_.py rekey.py
                    one verb each: configure(parser), run(args)
     digests.py     a digest as people type it, found among calls and values
+    done.py        what a verb did, in figures
     options.py     options that several verbs have
     caches.py      opening the cache that was named
     conditions.py  "alpha > 0.1 and solver == 'lu'" as an expression; nothing is evaluated

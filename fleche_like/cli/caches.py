@@ -28,6 +28,20 @@ def open_existing(target: str | None) -> Cache:
         raise _with_hint(error, target) from None
 
 
+def open_to_change(target: str | None) -> Cache:
+    """Open a cache to change it; it is not made if it is not there.
+
+    Args:
+        target: a folder or URL; the default cache if None.
+
+    Raises:
+        As :func:`open_existing`.
+        ReadOnlyError: nobody may write to it.
+    """
+    existing_index(target)
+    return open_cache(_named(target), memory_bytes=0)
+
+
 def existing_index(target: str | None) -> str | Path:
     """Return the file or URL of a cache's index, whatever its schema.
 
@@ -47,6 +61,26 @@ def _with_hint(error: CacheNotFound, target: str | None) -> CacheNotFound:
     if target is None or target not in load_settings().caches:
         return error
     return CacheNotFound(f"{error.message}; did you mean --cache @{target}?", url=error.url)
+
+
+def open_or_make(target: str | None, *, dry_run: bool = False) -> Cache:
+    """Open a cache to bring calls to; it is made if it is not there.
+
+    Args:
+        target: a folder or URL; the default cache if None.
+        dry_run: nothing is to be changed: an empty one stands for what is not there.
+
+    Raises:
+        ConfigError: the target makes no sense.
+        ReadOnlyError: nobody may write to it.
+        DatabaseError: it cannot be used.
+    """
+    if not dry_run:
+        return open_cache(_named(target), memory_bytes=0)
+    try:
+        return open_existing(target)
+    except CacheNotFound:
+        return open_cache("memory://")
 
 
 def _named(target: str | None) -> str:

@@ -94,7 +94,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = [f"  {name:<8}{verb.summary}" for name, verb in VERBS.items()]
+    lines = [f"  {name:<9}{verb.summary}" for name, verb in VERBS.items()]
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] [--cache PATH_OR_URL] VERB ...",

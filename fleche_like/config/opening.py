@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import urllib.parse
 import urllib.request
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fleche_like.cache import MEMORY_BYTES, Cache
+from fleche_like.cache import MEMORY_BYTES, BudgetedCache, Cache
 from fleche_like.codecs import Trust
 from fleche_like.config.named import name_of, open_named, place_named
 from fleche_like.config.trusting import Keys, doubts_of
@@ -41,6 +42,10 @@ def open_cache(
     durability: Literal["process", "power"] = "process",
     inline_bytes: int = INLINE_BYTES,
     destructure_bytes: int | None = DESTRUCTURE_BYTES,
+    max_bytes: int | None = None,
+    max_items: int | None = None,
+    max_age: float | dt.timedelta | None = None,
+    eviction: Literal["lru", "cost"] = "lru",
     keys: Keys = None,
     trust: Trust | None = None,
 ) -> Cache:
@@ -62,6 +67,11 @@ def open_cache(
         inline_bytes: values up to this size go into the database of an embedded cache.
         destructure_bytes: store containers part by part, each part of this size or more once,
             however many values have it; ``None`` or 0 stores every value as a whole.
+        max_bytes: keep records and values within so many bytes, as
+            :class:`~fleche_like.cache.BudgetedCache` does.
+        max_items: keep so many calls.
+        max_age: keep what was used within so many seconds, or this timedelta.
+        eviction: what goes first: ``"lru"`` or ``"cost"``.
         keys: sign everything that is saved, and believe nothing else: a key file, ``{"env":
             name}``, or keys as text (``fleche-like keygen`` makes one; the first signs, all
             verify). If omitted, what ``FLECHE_LIKE_KEYS`` or ``FLECHE_LIKE_KEYS_FILE`` says;
@@ -93,17 +103,22 @@ def open_cache(
     common: dict[str, Any] = {"memory_bytes": memory_bytes, "read_only": read_only}
     doubts = doubts_of(keys, trust, in_memory=kind == "memory")
     stored: dict[str, Any] = {"destructure_bytes": destructure_bytes, **doubts.of_values()}
-    if kind == "memory":
-        return _in_memory(stored, **common)
-    stored["mmap"] = mmap
     database_options = {"read_only": read_only, "durability": durability}
-    if kind == "server":
+    if kind == "memory":
+        opened = _in_memory(stored, **common)
+    elif kind == "server":
         _refuse_missing(text, read_only=read_only)
         with _told_what_helps(redact(text)):
-            return _on_server(text, values, stored, database_options, **common)
-    folder = _existing(text, read_only=read_only)
-    with _told_what_helps(str(folder)):
-        return _embedded(folder, inline_bytes, stored, database_options, **common)
+            opened = _on_server(text, values, stored | {"mmap": mmap}, database_options, **common)
+    else:
+        folder, stored = _existing(text, read_only=read_only), stored | {"mmap": mmap}
+        with _told_what_helps(str(folder)):
+            opened = _embedded(folder, inline_bytes, stored, database_options, **common)
+    if max_bytes is None and max_items is None and max_age is None:
+        return opened
+    return BudgetedCache(
+        opened, max_bytes=max_bytes, max_items=max_items, max_age=max_age, eviction=eviction
+    )
 
 
 def index_of(target: str | os.PathLike[str]) -> str | Path:

@@ -36,9 +36,11 @@ from fleche_like.index.hits import Hits
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.keys import Keys
 from fleche_like.index.late import Late
+from fleche_like.index.ledger import Ledger
 from fleche_like.index.manifests import Manifests
 from fleche_like.index.many import KeyLists, condition
 from fleche_like.index.models import calls, state
+from fleche_like.index.records import opened
 from fleche_like.index.saves import Saves
 from fleche_like.index.selecting import Selector
 from fleche_like.index.writing import Stored, Writer
@@ -57,6 +59,8 @@ Opening: TypeAlias = Callable[[bytes, Digest, Signer | None], T]
 """Opens the record of a key, for who believes a signer's alone."""
 Sealed: TypeAlias = tuple[DigestedCall, bytes]
 """A call and its record."""
+Used: TypeAlias = tuple[int | None, int | None]
+"""Bytes of a call's result as stored, and when it was last used, in seconds since 1970."""
 
 
 class SqlCallStorage(CallStorage):
@@ -119,6 +123,12 @@ class SqlCallStorage(CallStorage):
                 condition(calls.c.key, self.database.dialect, names)
             ),
         )
+        self._usages = KeyLists(
+            self.database,
+            lambda names: sa.select(calls.c.key, calls.c.size, calls.c.used).where(
+                condition(calls.c.key, self.database.dialect, names)
+            ),
+        )
         self._generation = self.database.prepare(
             sa.select(state.c.value).where(state.c.name == "generation")
         )
@@ -162,6 +172,17 @@ class SqlCallStorage(CallStorage):
             found = {key: data for key, data in pairs if data is not None}
         opened = ((key, self._opened(key, data, open_result)) for key, data in found.items())
         return {key: result for key, result in opened if result is not MISSING}
+
+    def load_many(self, keys: Sequence[Digest]) -> Iterator[DigestedCall]:
+        """Yield those of many calls that are stored and sound, in any order.
+
+        One statement for a thousand, where records are in the rows of their calls.
+        """
+        return opened(self._records_of(keys) if self._records is not None else self._in_rows(keys))
+
+    def contains_many(self, keys: Sequence[Digest]) -> set[str]:
+        """Return those of many full keys that are stored: one statement for some hundred."""
+        return self._writer.existing(keys) if keys else set()
 
     def _in_rows(self, keys: Sequence[Digest]) -> Iterator[tuple[Digest, bytes | None]]:
         return ((Digest(key), data) for key, data in self._many_records.read(keys))
@@ -242,15 +263,29 @@ class SqlCallStorage(CallStorage):
                 self._save_elsewhere(self._records, Stored(call, None, size_bytes), data)
         return call.key
 
-    def save_many(self, calls: Iterable[DigestedCall]) -> None:
+    def save_many(
+        self, calls: Iterable[DigestedCall], usages: Mapping[Digest, Used] | None = None
+    ) -> None:
         """Store calls, some thousand in each transaction.
 
         Whenever this is interrupted, the transactions before are committed.
+
+        Args:
+            calls: the calls.
+            usages: by key, as :meth:`usages` gives them.
         """
         for batch in _batches(calls):
             records = [(call, seal_record(call, self.signer)) for call in batch]
             with self._operation_contexts([call.key for call in batch], intent=Intent.WRITE):
-                self.database.retrying(functools.partial(self._save_batch, records))
+                self.database.retrying(functools.partial(self._save_batch, records, usages or {}))
+
+    def contains_many(self, keys: Sequence[Digest]) -> set[str]:
+        """Return those of many full keys that are stored."""
+        return self._writer.existing(keys)
+
+    def usages(self, keys: Sequence[Digest]) -> dict[Digest, Used]:
+        """Return of the calls that are stored how large their results are, and their last use."""
+        return {Digest(key): (size, used) for key, size, used in self._usages.read(keys)}
 
     def _save(self, stored: Stored) -> None:
         self.database.retrying(lambda: self._save_once(stored))
@@ -278,21 +313,28 @@ class SqlCallStorage(CallStorage):
             self._late.added(number, stored.call, stored.record or data or b"")
         return number is not None
 
-    def _save_batch(self, sealed: Sequence[Sealed]) -> None:
+    def _save_batch(self, sealed: Sequence[Sealed], usages: Mapping[Digest, Used]) -> None:
         """Save calls inside an open transaction."""
+        unknown = (None, None)
         again = sealed
         if self._late is not None:
             self._late.derive()
             new, again = self._sorted_out(sealed)
             self._put_many(new)
             in_rows = self._records is None
-            self._writer.insert_new([Stored(call, data if in_rows else None) for call, data in new])
+            self._writer.insert_new(
+                [
+                    Stored(call, data if in_rows else None, *usages.get(call.key, unknown))
+                    for call, data in new
+                ]
+            )
             self._late.raise_watermark()
         for call, data in sorted(again, key=lambda sealed: sealed[0].key):
+            used = usages.get(call.key, unknown)
             if self._records is None:
-                self._save(Stored(call, data))
+                self._save(Stored(call, data, *used))
             else:
-                self._save_elsewhere(self._records, Stored(call, None), data)
+                self._save_elsewhere(self._records, Stored(call, None, *used), data)
 
     def _put_many(self, sealed: Sequence[Sealed]) -> None:
         """Write records to where they are kept, if that is not in the rows."""
@@ -347,7 +389,8 @@ class SqlCallStorage(CallStorage):
         # a query would name a call that is not there.
         self.database.retrying(lambda: self._remove(key))
         if self._records is not None:
-            self._records.delete(path(CALLS, key))
+            records = self._records
+            self.database.after_commit(lambda: records.delete(path(CALLS, key)))
 
     def _prefix_candidates(self, prefix: str) -> Iterable[Digest]:
         return self._keys.beginning(prefix)
@@ -405,6 +448,10 @@ class SqlCallStorage(CallStorage):
         return ((key, found.get(path(CALLS, key))) for key in keys)
 
     # --- the whole -----------------------------------------------------------------------------
+
+    def ledger(self) -> Ledger:
+        """Return what a budget keeps account in."""
+        return Ledger(self.database)
 
     def retrying(self, action: Callable[[], T]) -> T:
         """Run a unit of work, and again if the server undid it: see the database's method."""
@@ -473,6 +520,7 @@ _REBUILT: Final = frozenset(
         "_selector",
         "_record",
         "_many_records",
+        "_usages",
         "_generation",
         "_late",
     }

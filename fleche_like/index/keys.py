@@ -14,6 +14,8 @@ from fleche_like.index.models import calls
 from fleche_like.index.upserts import MYSQL
 
 BATCH: Final = 500
+BESIDE: Final = 50
+"""SQLite joins at most 500 selects, and each key takes three."""
 
 _key = calls.c.key
 
@@ -41,6 +43,7 @@ class Keys:
         )
         self._around = prepare(_around(database.dialect, ["key"]), ("key",))
         self._around_batch: Prepared | None = None  # compiled when first asked: it is long
+        self._around_absent: Prepared | None = None
         self._batch_names = [f"key_{number}" for number in range(BATCH)]
 
     def contains(self, key: Digest) -> bool:
@@ -57,13 +60,23 @@ class Keys:
         return [Digest(key) for (key,) in found]
 
     def around(self, keys: Sequence[Digest]) -> Sequence[str]:
-        """Return those of ``keys`` that are stored, and the neighbours of each, sorted."""
+        """Return those of ``keys`` that are stored, and the neighbours of each key, sorted."""
         if len(keys) == 1:
             rows: Iterable[Any] = self._database.read(self._around, tuple(keys))
         else:
             rows = itertools.chain.from_iterable(map(self._around_many, _pages(keys)))
         found = set(itertools.chain.from_iterable(rows))
+        absent = [key for key in dict.fromkeys(keys) if key not in found]
+        found.update(*map(self._beside, _pages(absent, BESIDE)))
         return sorted(found - {None})
+
+    def _beside(self, absent: Sequence[Digest]) -> Iterable[str | None]:
+        """Return the neighbours of keys that are not stored: what lies where they would."""
+        if self._around_absent is None:
+            names = [f"key_{number}" for number in range(BESIDE)]
+            self._around_absent = self._database.prepare(_around_by_extremes(names), names)
+        padded = [*absent, *[absent[0]] * (BESIDE - len(absent))]
+        return (key for (key,) in self._database.read(self._around_absent, padded))
 
     def _around_many(self, keys: Sequence[Digest]) -> list[Any]:
         if self._around_batch is None:
@@ -83,8 +96,8 @@ def successor(prefix: str) -> str:
     return prefix[:-1] + ("a" if last == "9" else chr(ord(last) + 1))
 
 
-def _pages(keys: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
-    return (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
+def _pages(keys: Sequence[Digest], size: int = BATCH) -> Iterator[Sequence[Digest]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def _around(dialect: str, names: Sequence[str]) -> Any:

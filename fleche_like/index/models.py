@@ -9,6 +9,7 @@
     metadata    call, name
     manifests   which parts went into a code digest
     state       the eviction generation, and up to which call everything is indexed
+    budget…     what budgeted caches keep account of; empty elsewhere
 
 The record of a call is the truth that all its rows follow from. It is the last column of its row,
 so that a save dirties no other page for it; it is NULL where records are kept in a byte backend.
@@ -26,7 +27,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The revision of ``migrations/versions`` that these tables are."""
 
 VERSION_TABLE: Final = "fleche_like_version"
@@ -175,5 +176,40 @@ state = sa.Table(
     metadata,
     sa.Column("name", text(NAME_LENGTH), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+budget = sa.Table(
+    "budget",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("items", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("floor", sa.BigInteger, nullable=False),
+    sa.Column("seen", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+budget_calls = sa.Table(
+    "budget_calls",
+    metadata,
+    sa.Column("key", DIGEST, primary_key=True),
+    sa.Column("result", DIGEST),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("worth", sa.BigInteger, nullable=False),
+    sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Column("used", sa.BigInteger, nullable=False),
+    sa.Index(None, "used"),
+    sa.Index("ix_budget_calls_rank", "rank", "used"),
+    sqlite_with_rowid=False,
+)
+
+budget_values = sa.Table(
+    "budget_values",
+    metadata,
+    sa.Column("digest", DIGEST, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("uses", sa.BigInteger, nullable=False),
+    sa.Index(None, "uses", **_where("uses = 0")),
     sqlite_with_rowid=False,
 )

@@ -24,7 +24,7 @@ from fleche_like.index.upserts import MYSQL
 
 logger = logging.getLogger(__name__)
 
-KNOWN: Final = ("0001", "0002", "0003", "0004")
+KNOWN: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every revision up to ours, oldest first, so that checking a database needs no Alembic."""
 
 PATIENCE_S: Final = 600

@@ -39,11 +39,13 @@ class Stored(NamedTuple):
         call: the call.
         record: its record; ``None`` where records are kept elsewhere.
         size_bytes: of its result as stored; ``None`` if that is not known.
+        used: when it was last used, in seconds since 1970; ``None`` for now.
     """
 
     call: DigestedCall
     record: bytes | None
     size_bytes: int | None = None
+    used: int | None = None
 
 
 class Writer:
@@ -191,4 +193,4 @@ class Children:
 
 def _rest(stored: Stored) -> Row:
     """Return the last columns of a row in ``calls``."""
-    return *usage(stored.call, stored.size_bytes), stored.record
+    return *usage(stored.call, stored.size_bytes, stored.used), stored.record

@@ -53,10 +53,11 @@ def _finished(cache: Cache, key: Digest) -> float:
         runtime = cache.load(key).metadata.get("runtime")
     except KeyError:  # evicted just now
         return 0.0
-    return _end_of(runtime) if isinstance(runtime, Mapping) else 0.0
+    return end_of(runtime) if isinstance(runtime, Mapping) else 0.0
 
 
-def _end_of(runtime: Mapping[str, Any]) -> float:
+def end_of(runtime: Mapping[str, Any]) -> float:
+    """Return when a body returned, by its metadata, in seconds since 1970; 0 if not known."""
     started, walltime = runtime.get("started"), runtime.get("walltime")
     if isinstance(started, datetime) and isinstance(walltime, int | float):
         return started.timestamp() + walltime

@@ -17,7 +17,12 @@ from fleche_like.storage.base import (
 from fleche_like.storage.calls import BackendCallStorage
 from fleche_like.storage.containers import register_container
 from fleche_like.storage.inspecting import StoredPart
-from fleche_like.storage.locks import PerKeyLockMixin, SerializingMixin
+from fleche_like.storage.locks import (
+    InterProcessLockMixin,
+    PerKeyLockMixin,
+    ReadWriteLockMixin,
+    SerializingMixin,
+)
 from fleche_like.storage.values import BackendValueStorage
 
 __all__ = [
@@ -27,9 +32,11 @@ __all__ = [
     "CallMixin",
     "CallStorage",
     "Intent",
+    "InterProcessLockMixin",
     "KeyManagement",
     "OperationContext",
     "PerKeyLockMixin",
+    "ReadWriteLockMixin",
     "SaveError",
     "SerializingMixin",
     "StorageBackend",

@@ -161,6 +161,8 @@ class OperationContext(abc.ABC):  # noqa: B024  the seed's base; its one hook ha
         Lock mixins number their locks in the same order, so that two such operations can never
         wait for each other in a circle.
         """
+        if type(self)._operation_context is OperationContext._operation_context:
+            return _NO_CONTEXT  # thousands of keys in a bulk save
         with contextlib.ExitStack() as entered:
             for key in sorted(set(keys)):
                 entered.enter_context(self._operation_context(key, intent=intent))

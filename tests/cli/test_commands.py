@@ -16,10 +16,11 @@ from fleche_like.cli.main import CODES
 from fleche_like.config import open_cache
 from fleche_like.config.opening import INDEX_FILE
 from fleche_like.errors import FlecheError
+from fleche_like.maintenance import export
 from tests.cli.conftest import simulate
 from tests.project.paths import ROOT
 
-PAGE = (ROOT / "docs" / "querying.md").read_text()
+PAGE = "\n".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
 EXAMPLES = [line for verb in verbs.VERBS.values() for line in verb.load().EXAMPLES]
 COMMAND = [sys.executable, "-m", "fleche_like"]
 
@@ -38,6 +39,7 @@ def in_process_of_its_own(*words: str, **options) -> subprocess.CompletedProcess
 def test_every_example_runs(example, folder, filled, run, results):
     shutil.copytree(filled, folder / ".fleche-like")
     key = results.query(name="Model.fit").one().key
+    export(results, folder / "calls.fla")
     program, *words = shlex.split(example.replace("3f9a12", key[:12]))
 
     done = run(*words)

@@ -20,6 +20,7 @@ BUILTINS = (
     ValueError,
     TypeError,
     LookupError,
+    RuntimeError,
     OSError,
     ImportError,
     UserWarning,

@@ -1,0 +1,264 @@
+"""What a budgeted cache keeps account of: its calls by last use and worth, its values by uses.
+
+Only caches with a budget have rows here. Whoever changes any holds the one row of totals, so that
+budgeted writers go one after another and may read before they write. Each call has a row with when
+it was used last, in microseconds since 1970, and a *rank*: what it is worth, on top of the *floor*
+as of its last use. Where the calls of least rank go first and the floor is raised to the rank of
+each that goes, that is GreedyDual-Size (Cao and Irani, 1997).
+
+Each value has a row with its size as stored and by how many calls and other values it is used.
+One that nobody uses any more but may still be stored has a row with no uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import sqlalchemy as sa
+
+from fleche_like.database import Database
+from fleche_like.hashing import Digest
+from fleche_like.index.models import budget, budget_calls, budget_values, calls
+from fleche_like.index.upserts import insert_or_ignore
+
+Eviction: TypeAlias = Literal["lru", "cost"]
+
+_ID: Final = 1
+_THIS: Final = budget.c.id == sa.literal_column(str(_ID))
+
+
+class Totals(NamedTuple):
+    """Sums over what is in the account.
+
+    Attributes:
+        items: calls.
+        bytes: of records and values.
+        floor: what ranks are counted from.
+        seen: the highest id of a call that was looked at.
+    """
+
+    items: int = 0
+    bytes: int = 0
+    floor: int = 0
+    seen: int = 0
+
+
+class CallEntry(NamedTuple):
+    """A call in the account.
+
+    Attributes:
+        key: its key.
+        result: the digest of its result.
+        size: bytes of its record.
+        worth: seconds that it took, in picoseconds for each byte.
+        rank: its worth and the floor as of its last use.
+        used: its last use.
+    """
+
+    key: Digest
+    result: Digest | None
+    size: int
+    worth: int
+    rank: int
+    used: int
+
+
+class Row(NamedTuple):
+    """What the index says of a call.
+
+    Attributes:
+        number: its id.
+        key: its key.
+        cost: seconds that it took, if known.
+        used: when it was saved, in seconds since 1970, if known.
+        size: bytes of its record; ``None`` if that is not in the row.
+    """
+
+    number: int
+    key: Digest
+    cost: float | None
+    used: int | None
+    size: int | None
+
+
+class Ledger:
+    """The account of one database. Whatever changes it runs inside a transaction, after `lock`.
+
+    Args:
+        database: holds the calls.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        prepare = database.prepare
+        self._begin = insert_or_ignore(database, budget, ("id", *Totals._fields), ("id",))
+        same = sa.update(budget).where(_THIS).values(items=budget.c["items"])
+        self._lock = prepare(same)
+        self._totals = prepare(_of_row(budget, Totals._fields).where(_THIS))
+        self._keep = prepare(
+            sa.update(budget).where(_THIS).values(_params(Totals._fields, "new_")),
+            [f"new_{name}" for name in Totals._fields],
+        )
+        self._calls = _Table(database, budget_calls, CallEntry._fields)
+        self._values = _Table(database, budget_values, ("digest", "size", "uses"))
+        self._use = prepare(
+            sa.update(budget_calls)
+            .where(budget_calls.c.key == sa.bindparam("k"), budget_calls.c.used < _p("new_used"))
+            .values(used=_p("new_used"), rank=budget_calls.c.worth + _p("floor")),
+            ("new_used", "floor", "k"),
+        )
+        columns = budget_calls.c
+        limit: Any = sa.bindparam("count")
+        chosen = sa.select(*(columns[name] for name in CallEntry._fields)).limit(limit)
+        self._oldest = {
+            "lru": prepare(chosen.order_by(columns.used), ("count",)),
+            "cost": prepare(chosen.order_by(columns.rank, columns.used), ("count",)),
+        }
+        self._unused = prepare(
+            sa.select(budget_values.c.digest, budget_values.c.size)
+            .where(budget_values.c.uses == sa.literal_column("0"))
+            .limit(limit),
+            ("count",),
+        )
+        row = sa.select(
+            calls.c.id, calls.c.key, calls.c.cost, calls.c.used, sa.func.length(calls.c.record)
+        )
+        self._row = prepare(row.where(calls.c.key == sa.bindparam("key")), ("key",))
+        newer = row.where(calls.c.id > sa.bindparam("seen")).order_by(calls.c.id).limit(limit)
+        self._newer = prepare(newer, ("seen", "count"))
+        self._newest = prepare(sa.select(sa.func.coalesce(sa.func.max(calls.c.id), 0)))
+
+    # Totals
+
+    def totals(self) -> Totals:
+        """Return the totals; all zero before anything was entered."""
+        row = self._database.read_one(self._totals)
+        return Totals() if row is None else Totals(*map(int, row))
+
+    def lock(self) -> Totals:
+        """Keep others from the account until the transaction ends, and return the totals."""
+        self._database.write(self._lock)
+        row = self._database.read(self._totals)
+        if not row:
+            self._database.write(self._begin, (_ID, *Totals()))
+            return self.lock()
+        return Totals(*map(int, row[0]))
+
+    def keep(self, totals: Totals) -> None:
+        """Write the totals."""
+        self._database.write(self._keep, totals)
+
+    # Calls
+
+    def call(self, key: Digest) -> CallEntry | None:
+        """Return a call's entry."""
+        row = self._calls.get(bytes.fromhex(key))
+        return None if row is None else _entry(row)
+
+    def put_call(self, entry: CallEntry, *, new: bool) -> None:
+        """Enter a call, or change its entry."""
+        result = None if entry.result is None else bytes.fromhex(entry.result)
+        self._calls.put((bytes.fromhex(entry.key), result, *entry[2:]), new=new)
+
+    def remove_call(self, key: Digest) -> None:
+        """Remove a call's entry."""
+        self._calls.remove(bytes.fromhex(key))
+
+    def use_calls(self, uses: Sequence[tuple[Digest, int]], floor: int) -> None:
+        """Note last uses of calls that are in the account; earlier ones change nothing."""
+        rows = [(used, floor, bytes.fromhex(key)) for key, used in uses]
+        self._database.write_many(self._use, rows)
+
+    def first(self, eviction: Eviction, count: int) -> list[CallEntry]:
+        """Return the calls that are to go first, in their order, at most so many."""
+        return [_entry(row) for row in self._database.read(self._oldest[eviction], (count,))]
+
+    # Values
+
+    def value(self, digest: Digest) -> tuple[int, int] | None:
+        """Return size and uses of a value that is in the account."""
+        row = self._values.get(bytes.fromhex(digest))
+        return None if row is None else (int(row[1]), int(row[2]))
+
+    def put_value(self, digest: Digest, size: int, uses: int, *, new: bool) -> None:
+        """Enter a value, or change its entry."""
+        self._values.put((bytes.fromhex(digest), size, uses), new=new)
+
+    def remove_value(self, digest: Digest) -> None:
+        """Remove a value's entry."""
+        self._values.remove(bytes.fromhex(digest))
+
+    def unused(self, count: int) -> list[tuple[Digest, int]]:
+        """Return values that nobody uses and their sizes, at most so many."""
+        rows = self._database.read(self._unused, (count,))
+        return [(Digest(bytes(digest).hex()), int(size)) for digest, size in rows]
+
+    # What the index says
+
+    def row(self, key: Digest) -> Row | None:
+        """Return what the index says of a call."""
+        found = self._database.read_one(self._row, (key,))
+        return None if found is None else _row(found)
+
+    def newer(self, seen: int, count: int) -> list[Row]:
+        """Return the calls with ids above ``seen``, ascending, at most so many."""
+        return [_row(found) for found in self._database.read(self._newer, (seen, count))]
+
+    def newest(self) -> int:
+        """Return the highest id of a call; 0 if there is none."""
+        found = self._database.read_one(self._newest)
+        return 0 if found is None else int(found[0])
+
+
+class _Table:
+    """Rows of a table whose primary key is its first column."""
+
+    def __init__(self, database: Database, table: sa.Table, columns: Sequence[str]) -> None:
+        self._database = database
+        key = table.c[columns[0]]
+        this = key == sa.bindparam("k")
+        self._get = database.prepare(_of_row(table, columns).where(this), ("k",))
+        self._insert = database.prepare(sa.insert(table).values(_params(columns)), columns)
+        rest = columns[1:]
+        self._update = database.prepare(
+            sa.update(table).where(this).values(_params(rest, "new_")),
+            (*(f"new_{name}" for name in rest), "k"),
+        )
+        self._delete = database.prepare(sa.delete(table).where(this), ("k",))
+
+    def get(self, key: bytes) -> tuple[Any, ...] | None:
+        return self._database.read_one(self._get, (key,))
+
+    def put(self, row: Sequence[Any], *, new: bool) -> None:
+        if new:
+            self._database.write(self._insert, row)
+        else:
+            self._database.write(self._update, (*row[1:], row[0]))
+
+    def remove(self, key: bytes) -> None:
+        self._database.write(self._delete, (key,))
+
+
+def _p(name: str) -> Any:
+    return sa.bindparam(name, type_=sa.BigInteger())
+
+
+def _params(names: Sequence[str], prefix: str = "") -> dict[str, Any]:
+    return {name: sa.bindparam(f"{prefix}{name}") for name in names}
+
+
+def _of_row(table: sa.Table, columns: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(*(table.c[name] for name in columns))
+
+
+def _entry(row: Sequence[Any]) -> CallEntry:
+    key, result, *numbers = row
+    sealed = None if result is None else Digest(bytes(result).hex())
+    size, worth, rank, used = map(int, numbers)
+    return CallEntry(Digest(bytes(key).hex()), sealed, size, worth, rank, used)
+
+
+def _row(found: Sequence[Any]) -> Row:
+    number, key, cost, used, size = found
+    return Row(int(number), Digest(key), cost, used, size)
