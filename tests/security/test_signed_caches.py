@@ -195,8 +195,9 @@ def test_late_records_are_verified_too(place: Place) -> None:
     with place.open(keys=OURS) as honest, place.open(keys=False) as other:
         honest.save(call("f", 1))
         other.save(call("g", 2))
-        with fresh(place) as cache:
+        with fresh(place) as cache:  # neither is indexed yet
             assert {each.name for each in cache.query()} == {"f"}
+            assert {each.name for each in cache.query(arguments={"x": 1})} == {"f"}
     with fresh(place) as cache:
         assert {each.name for each in cache.query(arguments={"x": 1})} == {"f"}
     with fresh(place, keys=False) as cache:
