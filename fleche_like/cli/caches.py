@@ -56,13 +56,6 @@ def existing_index(target: str | None) -> str | Path:
     return place
 
 
-def _with_hint(error: CacheNotFound, target: str | None) -> CacheNotFound:
-    """Return the error, and say so where a configured cache was perhaps meant."""
-    if target is None or target not in load_settings().caches:
-        return error
-    return CacheNotFound(f"{error.message}; did you mean --cache @{target}?", url=error.url)
-
-
 def open_or_make(target: str | None, *, dry_run: bool = False) -> Cache:
     """Open a cache to bring calls to; it is made if it is not there.
 
@@ -81,6 +74,13 @@ def open_or_make(target: str | None, *, dry_run: bool = False) -> Cache:
         return open_existing(target)
     except CacheNotFound:
         return open_cache("memory://")
+
+
+def _with_hint(error: CacheNotFound, target: str | None) -> CacheNotFound:
+    """Return the error, and say so where a configured cache was perhaps meant."""
+    if target is None or target not in load_settings().caches:
+        return error
+    return CacheNotFound(f"{error.message}; did you mean --cache @{target}?", url=error.url)
 
 
 def _named(target: str | None) -> str:

@@ -107,11 +107,13 @@ def open_cache(
     if kind == "memory":
         opened = _in_memory(stored, **common)
     elif kind == "server":
+        stored["mmap"] = mmap
         _refuse_missing(text, read_only=read_only)
         with _told_what_helps(redact(text)):
-            opened = _on_server(text, values, stored | {"mmap": mmap}, database_options, **common)
+            opened = _on_server(text, values, stored, database_options, **common)
     else:
-        folder, stored = _existing(text, read_only=read_only), stored | {"mmap": mmap}
+        stored["mmap"] = mmap
+        folder = _existing(text, read_only=read_only)
         with _told_what_helps(str(folder)):
             opened = _embedded(folder, inline_bytes, stored, database_options, **common)
     if max_bytes is None and max_items is None and max_age is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,8 @@ def test_what_is_not_believed_here_does_not_come_to_be_believed_there(
         place.open(keys=HERE, memory_bytes=0) as source,
         fl.open_cache(tmp_path / "b", keys=there, memory_bytes=0) as target,
     ):
-        try:
+        with contextlib.suppress(FlecheError):
             move(source, target, tmp_path)
-        except FlecheError:
-            pass
         assert target.lookup(forged) is MISSING
         assert target.lookup(key) is MISSING
     assert Bomb.fired == []
@@ -95,10 +94,8 @@ def test_pickles_that_come_to_a_safe_cache_are_never_unpickled(
     ):
         key = save(source)
         forbid_pickles(monkeypatch)
-        try:
+        with contextlib.suppress(FlecheError):
             move(source, target, tmp_path)
-        except FlecheError:
-            pass
         assert target.lookup(key) is MISSING
 
 
