@@ -52,6 +52,7 @@ def project(tmp_path: Path) -> Path:
 
 PAGES = [
     "README.md",
+    "docs/composing.md",
     "docs/configuration.md",
     "docs/memoizing.md",
     "docs/parallel.md",
