@@ -136,6 +136,14 @@ class TieredBackend:
     def stat(self, key: str) -> StorageStat | None:
         return abilities.stat(self.small, key) or abilities.stat(self.large, key)
 
+    def renew(self, key: str) -> bool:
+        return abilities.renew(self.small, key) or abilities.renew(self.large, key)
+
+    def delete_older(self, key: str, before: float) -> bool:
+        # In the order of `delete`; a young twin in the small tier stays, and is what counts.
+        large = abilities.delete_older(self.large, key, before)
+        return abilities.delete_older(self.small, key, before) and large
+
     def exists(self, key: str) -> bool:
         return self.small.exists(key) or self.large.exists(key)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fleche_like.backends import ByteBackend
 from fleche_like.cache.abilities import transaction_of
+from fleche_like.cache.keeping import Keeping
 from fleche_like.calls import DigestedCall
+from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.base import OperationContext
@@ -87,13 +89,20 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
     if saves is None:
         return None
     sized, encode, save = calls, values.encode, saves.save
+    keeping, unit = Keeping(values, calls), UnitOfWork(values, calls)
+
+    def store_large(call: DigestedCall, digest: Digest, parts: Sequence[Buffer]) -> None:
+        is_kept = keeping.is_certain()
+        values.put_once(parts, digest)
+        sized.save(call, size_bytes=stored_bytes(parts))
+        if not is_kept:
+            values.put_once(parts, digest)
 
     def store(call: DigestedCall, result: Any) -> None:
         digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
         parts = encode(result, digest)
         if sum(map(len, parts)) > OVERWRITTEN_BYTES or isinstance(parts, Divided):
-            values.put_once(parts, digest)
-            sized.save(call, size_bytes=stored_bytes(parts))
+            unit.run(lambda: store_large(call, digest, parts))
         else:
             save(call, digest, b"".join(parts))
 

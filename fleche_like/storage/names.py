@@ -29,8 +29,10 @@ from fleche_like.codecs import Encoded, seal, unseal
 from fleche_like.codecs.layout import damaged
 from fleche_like.errors import DamagedEnvelope, NameTaken
 from fleche_like.hashing import Digest, digest
-from fleche_like.storage.claims import Claims
+from fleche_like.storage.base import OperationContext
 from fleche_like.storage.layout import path, quarantine
+from fleche_like.storage.lock_places import place_of
+from fleche_like.storage.locks import InterProcessLockMixin, PerKeyLockMixin
 
 logger = logging.getLogger(__name__)
 
@@ -69,20 +71,20 @@ class NameRecord:
         return self.stamp, f"{self.value or ''} {self.metadata or ''}"
 
 
-class Names:
-    """The names in a byte backend.
+class Names(OperationContext):
+    """The names in a byte backend, see :func:`names_in`.
 
     Args:
         backend: where they are.
 
-    A record is read and replaced under the lock of its name, see :class:`Claims`; where there is
-    none for processes, but the backend refuses to overwrite what others wrote, by that. Thread-safe
-    and process-safe as far as those are, and each write is atomic in any case.
+    A record is read and replaced within its context, and where the backend can refuse to overwrite
+    what others wrote, by that. Each write is atomic in any case.
     """
+
+    prefix: Final = NAMES
 
     def __init__(self, backend: ByteBackend) -> None:
         self.backend = backend
-        self._claims = Claims(backend)
 
     def get(self, name: str) -> NameRecord | None:
         """Return the record of a name, tombstones included; ``None`` if it never had one.
@@ -101,14 +103,14 @@ class Names:
 
         The stamp is the record's unless that is no newer.
         """
-        with self._claims.of([name_digest(record.name)]):
+        with self._operation_context(name_digest(record.name)):
             stamp = _later(record.stamp, self.get(record.name))
             self._put(replace(record, stamp=stamp))
             return stamp
 
     def replace(self, old: NameRecord | None, new: NameRecord) -> bool:
         """Write a record as it is, unless another than ``old`` is there; return whether it was."""
-        with self._claims.of([name_digest(new.name)]):
+        with self._operation_context(name_digest(new.name)):
             return self._replace(old, new)
 
     def rename(self, old_name: str, new_name: str, stamp: int) -> NameRecord | None:
@@ -125,7 +127,7 @@ class Names:
         Raises:
             NameTaken: the other name stands for something.
         """
-        with self._claims.of(map(name_digest, (old_name, new_name))):
+        with self._operation_contexts(map(name_digest, (old_name, new_name))):
             record, other = self.get(old_name), self.get(new_name)
             if record is None or not record.is_live:
                 return None
@@ -151,10 +153,6 @@ class Names:
         key = name_digest(record.name)
         self.backend.put_bytes(path(NAMES, key), _sealed(record, key))
 
-    def close(self) -> None:
-        """Give up what holding locks takes."""
-        self._claims.close()
-
     def forget(self, name: str) -> None:
         """Remove the record of a name, tombstone or not."""
         self.backend.delete(path(NAMES, name_digest(name)))
@@ -178,6 +176,20 @@ class Names:
             logger.warning("the name %s is damaged and was put aside: %s", key, damage.reason)
             quarantine(self.backend, path(NAMES, key))
             return None
+
+
+class _NamesOfProcesses(InterProcessLockMixin, Names):
+    """Names that one of all threads and processes changes at a time."""
+
+
+class _NamesOfThreads(PerKeyLockMixin, Names):
+    """Names that one thread of this process changes at a time."""
+
+
+def names_in(backend: ByteBackend) -> Names:
+    """Return the names in a backend, locked among processes where it has a place for locks."""
+    kind = _NamesOfThreads if place_of(Names(backend)) is None else _NamesOfProcesses
+    return kind(backend)
 
 
 def name_digest(name: str) -> Digest:

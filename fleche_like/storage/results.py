@@ -13,7 +13,7 @@ from fleche_like.codecs import Buffer, PickleCodec
 from fleche_like.errors import Indigestible, KeyNotFound
 from fleche_like.hashing import Digest, value_digest
 from fleche_like.storage.dividing import DESTRUCTURE_BYTES
-from fleche_like.storage.names import NameRecord, Names, next_stamp
+from fleche_like.storage.names import NameRecord, names_in, next_stamp
 from fleche_like.storage.values import BackendValueStorage
 from fleche_like.support.sentinel import MISSING, Missing
 
@@ -65,7 +65,7 @@ class ResultStorage:
         self.backend = backend
         self.storage_type = storage_type
         self.config = dict(config or {})
-        self.names = Names(backend)
+        self.names = names_in(backend)
         self.values = BackendValueStorage(backend, destructure_bytes=destructure_bytes)
 
     def __repr__(self) -> str:
@@ -188,7 +188,6 @@ class ResultStorage:
 
     def close(self) -> None:
         """Release what the backend holds."""
-        self.names.close()
         self.backend.close()
 
     def __enter__(self) -> Self:

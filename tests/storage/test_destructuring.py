@@ -18,7 +18,7 @@ from fleche_like.backends.abilities import stat
 from fleche_like.codecs import Encoded, PartsCodec, PickleCodec, Skeleton, dumps, seal
 from fleche_like.errors import DamagedEnvelope, DecodeError, PartNotFound
 from fleche_like.hashing import Digest, digest
-from fleche_like.storage import BackendValueStorage, PerKeyLockMixin, register_container
+from fleche_like.storage import BackendValueStorage, PerKeyLockMixin, containers, register_container
 from fleche_like.storage.layout import path
 from fleche_like.support.sentinel import MISSING
 
@@ -61,6 +61,10 @@ class Plain:
 @register_container
 class Registered(Plain):
     pass
+
+
+class Odd(Plain):
+    """What a test says is odd about it."""
 
 
 class WithDigest:
@@ -208,6 +212,17 @@ def test_parts_have_parts_of_their_own():
     assert set(values.references(part)) == {digest(BIG), digest(LARGE_LIST), digest(inner["extra"])}
     assert same(values.load(key), [inner, "rest"])
     assert {each.level for each in values.parts(key)} == {1, 2}
+
+
+def test_many_values_with_parts_may_lie_side_by_side():
+    values = storage()
+    value = [[BIG, *LARGE_LIST] for _ in range(3)]
+    value += [[BIG, *LARGE_LIST, number] for number in range(50)]
+    for each in value[1:]:
+        each[0] = BIG.copy()  # otherwise they would share it, and stay in one place
+    key = values.save(value)
+    assert len(values.references(key)) == 51
+    assert same(values.load(key), value)
 
 
 class TestSharing:
@@ -396,7 +411,7 @@ class TestDamage:
         put_skeleton(values, key, other)
         put_skeleton(values, other, key)
         assert values.references(key) == (other,)
-        with pytest.raises(DamagedEnvelope, match="lead back"):
+        with pytest.raises(DamagedEnvelope, match="never end"):
             values.load(key)
 
     def test_parts_without_end_are_damage(self, values):
@@ -498,6 +513,29 @@ def test_functions_that_only_cloudpickle_takes_may_be_beside_parts():
     array, function = values.load(key)
     assert same(array, BIG)
     assert function() == 3
+
+
+def test_functions_may_be_beside_large_containers():
+    values = storage()
+    key = values.save([LARGE_LIST, lambda: 3, LARGE_LIST], digest("lambda"))
+    assert values.references(key) == (digest(LARGE_LIST),)
+    loaded = values.load(key)
+    assert loaded[0] is loaded[2]
+    assert loaded[1]() == 3
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("changed meanwhile"), TypeError("no members")])
+def test_what_cannot_be_taken_apart_is_stored_as_a_whole(monkeypatch, raised):
+    def members(_value):
+        raise raised
+
+    monkeypatch.setitem(containers._registered, Odd, members)
+    monkeypatch.setattr(containers, "_resolved", {})
+    values = storage()
+    value = [Odd(1), list(LARGE_LIST)]
+    key = values.save(value, digest("odd"))
+    assert values.references(key) == ()
+    assert values.load(key)[1] == LARGE_LIST
 
 
 def test_locks_go_around_values_in_parts():
