@@ -250,6 +250,7 @@ class BudgetedCache(Cache):
         """Save values again that were there, and were then removed by somebody else."""
         pending = prepared.pending if isinstance(prepared, SealedArguments) else {}
         wanted = [*pending] if call.result is None else [call.result, *pending]
+        # Each is asked about, whatever the others are.
         sure = [account.is_sure(digest) and self._keeping.is_whole(digest) for digest in wanted]
         if not all(sure):
             self._save_values(call, result, prepared)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fleche_like.cache import Cache
+from fleche_like.cache.composed import Composed
 from fleche_like.calls import RESULT, DigestedCall
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
@@ -22,11 +23,7 @@ Used: TypeAlias = tuple[int | None, int | None]
 
 @runtime_checkable
 class SupportsMany(Protocol):
-    """A call storage that looks for and saves many calls at once."""
-
-    def contains_many(self, keys: Sequence[Digest], /) -> set[str]:
-        """Return those of many full keys that are stored."""
-        ...
+    """A call storage that saves many calls at once, with their sizes and last uses."""
 
     def usages(self, keys: Sequence[Digest], /) -> Mapping[Digest, Used]:
         """Return sizes and last uses of the calls that are stored."""
@@ -37,13 +34,6 @@ class SupportsMany(Protocol):
     ) -> None:
         """Store calls."""
         ...
-
-
-def contained(storage: CallStorage, keys: Sequence[Digest]) -> set[str]:
-    """Return those of many full keys that are stored."""
-    if isinstance(storage, SupportsMany):
-        return storage.contains_many(keys)
-    return {key for key in keys if storage.contains(key)}
 
 
 def stored(cache: Cache, key: Digest) -> DigestedCall | None:
@@ -72,6 +62,16 @@ def save_all(
         return
     for call in calls:
         storage.save(call)
+
+
+def forget(cache: Cache, calls: Iterable[DigestedCall]) -> None:
+    """Evict calls that are about to be replaced, where several caches are one.
+
+    What is replaced in the one that is written to would be answered by those above it.
+    """
+    if isinstance(cache, Composed):
+        for call in calls:
+            cache.evict(call.key)
 
 
 def in_batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

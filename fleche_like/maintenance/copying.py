@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from fleche_like.backends import TieredBackend
 from fleche_like.backends.abilities import put_many
-from fleche_like.codecs import Buffer
+from fleche_like.codecs import Buffer, Signer, guard_of
 from fleche_like.errors import CodecError, SaveError
 from fleche_like.hashing import Digest
-from fleche_like.maintenance.sealed import open_sealed, parts_of, read_sealed, signer_of
+from fleche_like.maintenance.sealed import Opened, open_sealed, read_sealed, signing
 from fleche_like.storage import BackendValueStorage, Intent, ValueStorage
 from fleche_like.storage.layout import path
 
@@ -49,15 +50,25 @@ class Sink(Protocol):
         signer: what its envelopes are signed with; ``None`` if nothing is signed.
     """
 
-    signer: Any
+    signer: Signer | None
+
+    def accepts(self, codec: str, /) -> bool:
+        """Return whether values of a codec may go there."""
+        ...
 
     def contains(self, digest: Digest, /) -> bool:
-        """Return whether a value is there."""
+        """Return whether a value is there, and may be relied on."""
         ...
 
     def put(self, items: Sequence[tuple[Digest, Buffer]], /) -> None:
         """Write sealed values; those before are written when it returns."""
         ...
+
+
+def is_kept(values: ValueStorage, digest: Digest) -> bool:
+    """Return whether a value is stored; from now on it counts as just written, if that can be."""
+    keep: Callable[[Digest], bool] = getattr(values, "keep", values.contains)
+    return keep(digest)
 
 
 class StorageSink:
@@ -69,8 +80,25 @@ class StorageSink:
 
     def __init__(self, values: BackendValueStorage) -> None:
         self._values = values
-        self.signer = signer_of(values)
-        self.contains = values.contains
+        self.signer = values.signer
+        self._guard = guard_of(values.signer, values.trusted)
+
+    def accepts(self, codec: str) -> bool:
+        """Return whether the storage may decode values of a codec."""
+        return self._values.trusted is None or codec in self._values.trusted
+
+    def contains(self, digest: Digest) -> bool:
+        """Return whether a value is stored, and trusted where not all are."""
+        values = self._values
+        if not is_kept(values, digest):
+            return False
+        if self._guard is None:
+            return True
+        try:
+            self._guard.check(values.backend.get_bytes(path(values.prefix, digest)), digest)
+        except (KeyError, CodecError):
+            return False
+        return True
 
     def put(self, items: Sequence[tuple[Digest, Buffer]]) -> None:
         """Write sealed values, together where the backend can do that."""
@@ -92,7 +120,7 @@ class SealedCopier:
     def __init__(self, source: BackendValueStorage, sink: Sink) -> None:
         self._source = source
         self._sink = sink
-        self._signer = signer_of(source)
+        self._signer = signing(source)
         # Reading from a database costs less than asking whether the target has it.
         self._reads_first = isinstance(source.backend, TieredBackend)
 
@@ -124,18 +152,23 @@ class SealedCopier:
         copied.lost.update(set(digests) - found - there)
 
     def _opened(self, digest: Digest, data: Buffer, copied: Copied, depth: int) -> Buffer | None:
-        """Return what to write of a value whose parts were written; ``None`` if it is damaged."""
+        """Return what to write of a value whose parts were written; ``None`` if it cannot go."""
         try:
-            codec, data = open_sealed(digest, data, self._signer, self._sink.signer)
+            opened = open_sealed(digest, data, self._signer, self._sink.signer)
         except CodecError as damage:
             logger.warning("value %s is damaged and was not copied: %s", digest, damage)
             return None
-        parts = parts_of(self._source, digest, codec)
-        if parts:
-            if depth == 0:
-                return None
-            self.copy(parts, copied, depth - 1)
-        return data if copied.lost.isdisjoint(parts) else None
+        if not self._sink.accepts(opened.codec):
+            logger.warning("value %s was not copied: %s is not trusted", digest, opened.codec)
+            return None
+        return opened.data if self._has_parts(opened, copied, depth) else None
+
+    def _has_parts(self, opened: Opened, copied: Copied, depth: int) -> bool:
+        if not opened.parts:
+            return True
+        if depth:
+            self.copy(opened.parts, copied, depth - 1)
+        return depth > 0 and copied.lost.isdisjoint(opened.parts)
 
 
 class ValueCopier:
@@ -174,9 +207,10 @@ class ValueCopier:
             self._copy_values(wanted, copied)
         return copied
 
-    def absent(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Return those values that the target does not have."""
-        contains = self._target.contains
+    def absent(self, digests: Iterable[Digest], *, dry_run: bool = False) -> list[Digest]:
+        """Return those values that the target does not have; it keeps the others, if it can."""
+        target = self._target
+        contains = target.contains if dry_run else functools.partial(is_kept, target)
         return [digest for digest in dict.fromkeys(digests) if not contains(digest)]
 
     def _copy_values(self, digests: Sequence[Digest], copied: Copied) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from fleche_like.calls import DigestedCall
+from fleche_like.codecs import Signer
 from fleche_like.errors import ArchiveError, CodecError
 from fleche_like.hashing import Digest
 from fleche_like.storage.base import require_full
@@ -43,13 +44,15 @@ class Journal:
     Args:
         path: the file; one that is there is continued if it is of the same change.
         change: what the change is, as JSON.
+        signer: signs the records, if the calls are signed.
 
     Raises:
         ArchiveError: it is the journal of another change, or none.
     """
 
-    def __init__(self, path: Path, change: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, change: Mapping[str, Any], signer: Signer | None = None) -> None:
         self.path = path
+        self._signer = signer
         head = json.dumps({"format": FORMAT, "change": change}, sort_keys=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size:
@@ -60,7 +63,7 @@ class Journal:
 
     def add(self, lines: Iterable[Line]) -> None:
         """Write lines, and wait until they are on disk."""
-        text = "".join(map(_told, lines))
+        text = "".join(_told(line, self._signer) for line in lines)
         if text:
             # What an interruption cut short ends here, and is passed over by readers.
             self._write("\n" + text)
@@ -73,16 +76,17 @@ class Journal:
             os.fsync(file.fileno())
 
 
-def _told(line: Line) -> str:
-    record = base64.b64encode(seal_record(line.old)).decode()
+def _told(line: Line, signer: Signer | None) -> str:
+    record = base64.b64encode(seal_record(line.old, signer)).decode()
     told = {"old": line.old.key, "new": line.new, "merged": line.merged, "record": record}
     return json.dumps(told) + "\n"
 
 
-def read_journal(path: Path) -> Iterator[Line]:
+def read_journal(path: Path, signer: Signer | None = None) -> Iterator[Line]:
     """Yield the lines of a journal, one at a time.
 
-    A line that an interruption cut short is passed over: its call was not changed.
+    A line that an interruption cut short is passed over: its call was not changed. So is one whose
+    record ``signer`` does not trust.
 
     Raises:
         ArchiveError: this is no journal.
@@ -92,7 +96,7 @@ def read_journal(path: Path) -> Iterator[Line]:
     with path.open(encoding="ascii", errors="replace") as file:
         next(file)
         for text in file:
-            line = _parsed(text)
+            line = _parsed(text, signer)
             if line is not None:
                 yield line
 
@@ -109,12 +113,12 @@ def _first(path: Path) -> str:
     return head
 
 
-def _parsed(text: str) -> Line | None:
+def _parsed(text: str, signer: Signer | None) -> Line | None:
     try:
         told = json.loads(text)
         old, new = require_full(told["old"]), require_full(told["new"])
         record = base64.b64decode(told["record"])
-        return Line(open_record(record, old), new, bool(told["merged"]))
+        return Line(open_record(record, old, signer), new, bool(told["merged"]))
     except (ValueError, LookupError, TypeError, CodecError):
         return None
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from fleche_like.cache import Cache
+from fleche_like.cache.abilities import contained
+from fleche_like.cache.composed import Composed
 from fleche_like.cache.saving import UnitOfWork
 from fleche_like.calls import DigestedCall
 from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.bulk import (
-    contained,
+    forget,
     needs_result,
     save_all,
     stored,
@@ -53,13 +56,27 @@ class Transferred:
 
 
 def refuse_same(source: Cache, target: Cache) -> None:
-    """Refuse to move calls from a cache to itself.
+    """Refuse to move calls from a cache to itself: what is popped there would be lost.
 
     Raises:
-        ConfigError: both are the same.
+        ConfigError: both are the same, or have their calls in the same place.
     """
-    if source is target or (source.folder is not None and source.folder == target.folder):
+    if source is target or not places_of(source).isdisjoint(places_of(target)):
         raise ConfigError("source and target are the same cache", source="transfer")
+
+
+def places_of(cache: Cache) -> set[Hashable]:
+    """Return where a cache, or each of those that it is composed of, has its calls."""
+    if isinstance(cache, Composed):
+        return {place for member in cache.members for place in places_of(member)}
+    database = getattr(cache.calls, "database", None)
+    if database is None:
+        backend = getattr(cache.calls, "backend", cache.calls)
+        return {id(backend), getattr(backend, "url", None) or id(backend)}
+    if database.path is None:
+        is_in_memory = database.dialect == "sqlite"
+        return {id(database) if is_in_memory else database.url}
+    return {os.path.realpath(database.path)}
 
 
 @dataclass
@@ -138,7 +155,7 @@ class Mover:
         self.done.copied += len(new)
         self.done.replaced += len(other)
         digests = (digest for call in (*new, *other) for digest in values_of(call))
-        self.done.values += len(self._values.absent(digests))
+        self.done.values += len(self._values.absent(digests, dry_run=True))
 
     def _bring(
         self, new: list[DigestedCall], other: list[DigestedCall], same: list[DigestedCall]
@@ -146,6 +163,7 @@ class Mover:
         outcome: list[_Written] = []
 
         def write() -> None:
+            forget(self._target, other)
             outcome[:] = [self._write([*new, *other], same)]
 
         keys = [call.key for call in (*new, *other)]

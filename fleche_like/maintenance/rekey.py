@@ -25,6 +25,7 @@ from fleche_like.maintenance.bulk import (
 )
 from fleche_like.maintenance.changes import Change
 from fleche_like.maintenance.journal import Journal, Line, read_journal
+from fleche_like.maintenance.sealed import signing
 from fleche_like.maintenance.selecting import Selected, calls_of, query_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.support.progress import progress
@@ -90,7 +91,10 @@ def rekey(
         require_writable(cache)
     asked = query_of(cache, change.template() if query is None else query)
     done = Rekeyed()
-    book = None if dry_run else Journal(_journal(cache, change, journal), change.described())
+    book = None
+    if not dry_run:
+        file = _journal(cache, change, journal)
+        book = Journal(file, change.described(), signing(cache.calls))
     with Spool() as keys:
         for batch in in_batches(calls_of(asked)):
             keys.update(call.key for call in batch if change.apply(call) is not None)
@@ -182,7 +186,8 @@ def undo_rekey(
 
     Args:
         cache: where the calls are.
-        journal: what the change wrote. Whoever can write to it says which results are restored.
+        journal: what the change wrote. Unless calls are signed, whoever can write to it says which
+            results are restored.
         dry_run: only count.
         show_progress: show a bar, if anybody sees it.
 
@@ -197,7 +202,7 @@ def undo_rekey(
         require_writable(cache)
     done = Rekeyed()
     with contextlib.closing(progress("undoing", (), wanted=show_progress)) as bar:
-        for lines in in_batches(read_journal(Path(journal)), BATCH):
+        for lines in in_batches(read_journal(Path(journal), signing(cache.calls)), BATCH):
             _undo(cache, lines, done, dry_run=dry_run)
             bar.update(len(lines))
     return done

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from fleche_like.backends import ByteBackend, TieredBackend
 from fleche_like.backends.abilities import get_many, map_bytes
-from fleche_like.codecs import Buffer
-from fleche_like.codecs.base import Encoded
-from fleche_like.codecs.envelope import seal, unseal, unseal_small
+from fleche_like.codecs import Buffer, Encoded, PartsCodec, Signer, seal, unseal
+from fleche_like.codecs.envelope import unseal_small
+from fleche_like.codecs.parts import read_parts
 from fleche_like.hashing import Digest
-from fleche_like.storage import BackendValueStorage, ValueStorage
+from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
-from fleche_like.storage.references import SupportsReferences
-
-_WHOLE: Final = ("pickle", "cloudpickle", "safe")
-"""Codecs of values that are stored whole; of any other the storage says what its parts are."""
 
 
-def signer_of(storage: Any) -> Any:
+def signing(storage: Any) -> Signer | None:
     """Return what signs the envelopes of a storage; ``None`` if nothing does."""
     return getattr(storage, "signer", None)
 
 
 class Opened(NamedTuple):
-    """A sealed value that was checked: the name of its codec, and its bytes for another place."""
+    """A sealed value that was checked.
+
+    Attributes:
+        codec: the name of its codec.
+        data: its bytes for another place.
+        parts: the digests of the values that it is put together from.
+    """
 
     codec: str
     data: Buffer
+    parts: Sequence[Digest] = ()
 
 
-def open_sealed(digest: Digest, data: Buffer, signer: Any, other: Any) -> Opened:
+def open_sealed(
+    digest: Digest, data: Buffer, signer: Signer | None, other: Signer | None
+) -> Opened:
     """Check all of a sealed value, and seal it for a place that signs otherwise; decode nothing.
 
     Args:
@@ -44,16 +49,17 @@ def open_sealed(digest: Digest, data: Buffer, signer: Any, other: Any) -> Opened
         CodecError: the bytes are not what was stored under this digest, or nobody trusted did.
     """
     if signer is None and other is None and (small := unseal_small(digest, data)) is not None:
-        return Opened(small[0], data)
-    sealed = unseal(digest, data, **_signed(signer))
-    if signer == other:
-        return Opened(sealed.codec, data)
-    encoded = Encoded(sealed.payload, sealed.buffers)
-    return Opened(sealed.codec, b"".join(seal(digest, sealed.codec, encoded, **_signed(other))))
+        codec, payload = small
+        return Opened(codec, data, _parts(codec, payload))
+    sealed = unseal(digest, data, signer=signer)
+    parts = _parts(sealed.codec, sealed.payload)
+    if signer != other:
+        data = b"".join(seal(digest, sealed.codec, Encoded(sealed.payload, sealed.buffers), other))
+    return Opened(sealed.codec, data, parts)
 
 
-def _signed(signer: Any) -> dict[str, Any]:
-    return {} if signer is None else {"signer": signer}
+def _parts(codec: str, payload: Buffer) -> Sequence[Digest]:
+    return read_parts(payload) or () if codec == PartsCodec.name else ()
 
 
 def read_sealed(
@@ -91,10 +97,3 @@ def _many(
 ) -> Iterator[tuple[Digest, bytes]]:
     digest_of = {path(prefix, digest): digest for digest in digests}
     return ((digest_of[key], data) for key, data in get_many(backend, digest_of))
-
-
-def parts_of(values: ValueStorage, digest: Digest, codec: str) -> tuple[Digest, ...]:
-    """Return the digests of the values that a stored one is put together from."""
-    if codec in _WHOLE or not isinstance(values, SupportsReferences):
-        return ()
-    return values.references(digest)

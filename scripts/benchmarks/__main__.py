@@ -13,6 +13,8 @@ from pathlib import Path
 from scripts.benchmarks import (
     arrays,
     backends,
+    budgets,
+    destructuring,
     digests,
     imports,
     index,
@@ -28,7 +30,9 @@ from scripts.benchmarks.rows import Row, Settings, Suite
 def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
-    for module in (memo, digests, arrays, backends, index, transfer, upkeep, imports):
+    for module in (
+        memo, digests, arrays, destructuring, backends, index, budgets, transfer, upkeep, imports,
+    ):  # fmt: skip
         module.register(found)
     return found
 

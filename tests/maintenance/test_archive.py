@@ -358,7 +358,7 @@ def test_a_cache_with_keys_takes_what_they_signed_alone(source, tmp_path, monkey
     unsigned = tmp_path / "unsigned.fla"
     export(source, unsigned)
     for name, secret in (("ours", b"ours"), ("theirs", b"theirs")):
-        monkeypatch.setattr(writing, "signer_of", lambda _, secret=secret: Signer(secret))
+        monkeypatch.setattr(writing, "signing", lambda _, secret=secret: Signer(secret))
         export(source, tmp_path / f"{name}.fla")
     end = json.loads(parsed((tmp_path / "ours.fla").read_bytes())[-1][1])
     assert end["signature"]

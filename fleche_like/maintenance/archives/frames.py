@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 from fleche_like.calls import DigestedCall, key_maker
-from fleche_like.codecs import Buffer
+from fleche_like.codecs import Buffer, Signer
 from fleche_like.errors import ArchiveError, CodecError, FlecheError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
 from fleche_like.maintenance.bulk import needs_result
-from fleche_like.maintenance.sealed import open_sealed
+from fleche_like.maintenance.sealed import Opened, open_sealed
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage.records import open_record
 
@@ -93,7 +93,9 @@ class ArchiveFile:
 
     def _check_frame(self, frame: Frame, values: Spool) -> None:
         if frame.kind == layout.VALUE:
-            self.value_of(frame, None)
+            opened = self.value_of(frame, None)
+            if not all(part in values for part in opened.parts):
+                self.refuse(f"a part of value {frame.digest} does not come before it")
             values.update([frame.digest])
         elif frame.kind == layout.MANIFEST:
             self.manifest_of(frame)
@@ -169,8 +171,8 @@ class ArchiveFile:
 
     # --- what a frame has ----------------------------------------------------------------------
 
-    def value_of(self, frame: Frame, signer: Any) -> tuple[str, Buffer]:
-        """Return codec and envelope of a value, sealed for who signs with ``signer``.
+    def value_of(self, frame: Frame, signer: Signer | None) -> Opened:
+        """Return codec, envelope and parts of a value, sealed for who signs with ``signer``.
 
         Raises:
             ArchiveError: the envelope is damaged, or another value's.

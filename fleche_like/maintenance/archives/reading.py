@@ -10,6 +10,7 @@ from typing import Any
 from fleche_like.backends.abilities import stat
 from fleche_like.cache import Cache
 from fleche_like.cache.abilities import SupportsManifests
+from fleche_like.cache.composed import Composed
 from fleche_like.cache.saving import UnitOfWork
 from fleche_like.calls import DigestedCall
 from fleche_like.codecs import Buffer
@@ -17,9 +18,17 @@ from fleche_like.errors import ConfigError, FlecheError, UntrustedArchive
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
 from fleche_like.maintenance.archives.frames import ArchiveFile, Frame
-from fleche_like.maintenance.bulk import BATCH, Used, require_writable, save_all
+from fleche_like.maintenance.bulk import (
+    BATCH,
+    Used,
+    forget,
+    needs_result,
+    require_writable,
+    save_all,
+)
 from fleche_like.maintenance.copying import FLUSH_BYTES, StorageSink
 from fleche_like.maintenance.moving import Sorted, sort_out
+from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
 from fleche_like.storage.values import OVERWRITTEN_BYTES
@@ -34,6 +43,7 @@ class Imported:
         calls: that the cache did not have.
         replaced: calls that it had with another result, and has with this one now.
         present: calls that it had with the same result.
+        refused: calls whose results the cache may not decode: ``trust="safe"`` takes no pickles.
         kept: calls that it has with another result, left alone without ``overwrite``.
         values: that were written.
         manifests: in the archive.
@@ -44,6 +54,7 @@ class Imported:
     replaced: int = 0
     present: int = 0
     kept: int = 0
+    refused: int = 0
     values: int = 0
     manifests: int = 0
     size_bytes: int = 0
@@ -85,18 +96,26 @@ def import_(
     """
     if not dry_run:
         require_writable(cache)
-    if not isinstance(cache.values, BackendValueStorage):
-        raise ConfigError("an archive goes into a cache of sealed values", source="import_")
-    with contextlib.closing(ArchiveFile(file)) as archive:
+    values = _values_of(cache)
+    with contextlib.closing(ArchiveFile(file)) as archive, Spool() as refused:
         end = _checked(archive, show_progress)
-        sink = StorageSink(cache.values)
+        sink = StorageSink(values)
         if sink.signer is not None and not trust_unsigned:
             _require_signature(archive, end, sink.signer)
-        taker = _Taker(cache, archive, sink, overwrite=overwrite, dry_run=dry_run)
+        taker = _Taker(cache, archive, values, sink, refused, overwrite=overwrite, dry_run=dry_run)
         bar = progress("importing", range(end["calls"]), wanted=show_progress)
         with contextlib.closing(bar):
             taker.take(bar)
     return taker.done
+
+
+def _values_of(cache: Cache) -> BackendValueStorage:
+    """Return where a cache, or the one that a composition writes to, keeps its values."""
+    if isinstance(cache, Composed) and cache.target is not None:
+        return _values_of(cache.target)
+    if not isinstance(cache.values, BackendValueStorage):
+        raise ConfigError("an archive goes into a cache of sealed values", source="import_")
+    return cache.values
 
 
 def _checked(archive: ArchiveFile, show_progress: bool) -> dict[str, Any]:
@@ -126,17 +145,21 @@ class _Taker:
         self,
         cache: Cache,
         archive: ArchiveFile,
+        values: BackendValueStorage,
         sink: StorageSink,
+        refused: Spool,
         *,
         overwrite: bool,
         dry_run: bool,
     ) -> None:
         self._cache = cache
         self._archive = archive
+        self._storage = values
         self._sink = sink
+        self._refused = refused
         self._overwrite = overwrite
         self._dry_run = dry_run
-        self._together = UnitOfWork(cache.values, cache.calls)
+        self._together = UnitOfWork(values, cache.calls)
         self._begin()
         self.done = Imported()
 
@@ -162,13 +185,22 @@ class _Taker:
         elif frame.kind == layout.MANIFEST:
             self._manifests[frame.digest] = self._archive.manifest_of(frame)
         elif frame.kind == layout.CALL:
-            self._calls.append(self._archive.call_of(frame))
+            self._add_call(self._archive.call_of(frame))
+
+    def _add_call(self, call: DigestedCall) -> None:
+        if needs_result(call) and Digest(call.result or "") in self._refused:
+            self.done.refused += 1
+        else:
+            self._calls.append(call)
 
     def _add_value(self, frame: Frame) -> None:
         # A few bytes are written again sooner than asked for.
         small = len(frame.content) <= OVERWRITTEN_BYTES and not self._dry_run
         if small or not self._sink.contains(frame.digest):
-            _, data = self._archive.value_of(frame, self._sink.signer)
+            codec, data, _ = self._archive.value_of(frame, self._sink.signer)
+            if not self._sink.accepts(codec):
+                self._refused.update([frame.digest])
+                return
             self._values[frame.digest] = data
             self._bytes += len(data)
 
@@ -177,13 +209,14 @@ class _Taker:
         changed = [call for call, _ in found.other] if self._overwrite else []
         if not self._dry_run:
             with self._cache._operation_contexts([call.key for call in self._calls]):
-                self._together.run(lambda: self._write([*found.new, *changed]))
+                self._together.run(lambda: self._write([*found.new, *changed], changed))
                 for call in changed:
                     self._cache.memory.discard(call.key)
         self._count(found, len(changed))
         self._begin()
 
-    def _write(self, calls: list[DigestedCall]) -> None:
+    def _write(self, calls: list[DigestedCall], changed: list[DigestedCall]) -> None:
+        forget(self._cache, changed)
         if self._values:
             self._sink.put([*self._values.items()])
         storage = self._cache.calls
@@ -198,8 +231,7 @@ class _Taker:
             return None, None
         if call.result in self._values:
             return len(self._values[call.result]), None
-        values = self._cache.values
-        assert isinstance(values, BackendValueStorage)
+        values = self._storage
         found = stat(values.backend, path(values.prefix, call.result))
         return (None if found is None else found.size), None
 

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fleche_like.cache import Cache
+from fleche_like.cache.abilities import loaded
 from fleche_like.calls import DigestedCall
-from fleche_like.codecs import Buffer, PickleCodec, dumps
+from fleche_like.codecs import Buffer, PickleCodec, Signer, dumps
 from fleche_like.errors import CodecError, SaveError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
-from fleche_like.maintenance.bulk import in_batches, needs_result, stored, values_of
+from fleche_like.maintenance.bulk import in_batches, needs_result, values_of
 from fleche_like.maintenance.copying import Copied, SealedCopier
-from fleche_like.maintenance.sealed import signer_of
+from fleche_like.maintenance.sealed import signing
 from fleche_like.maintenance.selecting import Selected, bar, calls_of, query_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
@@ -83,15 +84,10 @@ def export(
             for batch in in_batches(calls_of(asked)):
                 keys.update(call.key for call in batch)
             for some in in_batches(keys, CALLS):
-                writer.write(_found(cache, some))
+                writer.write(sorted(loaded(cache.calls, some), key=lambda call: call.key))
                 shown.update(len(some))
         writer.end()
     return writer.done
-
-
-def _found(cache: Cache, keys: Sequence[Digest]) -> list[DigestedCall]:
-    calls = (stored(cache, key) for key in keys)
-    return [call for call in calls if call is not None]
 
 
 @contextlib.contextmanager
@@ -123,7 +119,7 @@ class _Writer:
         written: takes the digests of the values that are written.
     """
 
-    signer = None  # what is signed is the archive as a whole
+    signer: Signer | None = None  # what is signed is the archive as a whole
 
     def __init__(self, file: BinaryIO, cache: Cache, written: Spool) -> None:
         self._file = file
@@ -188,6 +184,10 @@ class _Writer:
 
     # --- where sealed values go ----------------------------------------------------------------
 
+    def accepts(self, codec: str) -> bool:  # noqa: ARG002  any codec's
+        """Return that any value may go into an archive."""
+        return True
+
     def contains(self, digest: Digest) -> bool:
         """Return whether a value is written."""
         return digest in self._written
@@ -223,7 +223,7 @@ class _Writer:
             "functions": functions,
             "sha256": self._hasher.hexdigest(),
         }
-        signer = signer_of(self._cache.values)
+        signer = signing(self._cache.values)
         signature = None
         if signer is not None:
             signature = signer.sign(layout.SIGNED, "", [layout.end_bytes(end)]).hex()
