@@ -15,6 +15,7 @@ from fleche_like.backends.base import (
     Buffer,
     ByteBackend,
     StorageStat,
+    SupportsAge,
     SupportsAppend,
     SupportsBatch,
     SupportsEmptyContainers,
@@ -135,6 +136,25 @@ def pause(attempt: int) -> None:
 def sweep(backend: ByteBackend, older_than_s: float) -> int:
     """Remove what killed writers left behind, where that can be; return how much."""
     return backend.sweep(older_than_s=older_than_s) if isinstance(backend, SupportsSweep) else 0
+
+
+def renew(backend: ByteBackend, key: str) -> bool:
+    """Let what is stored count as written now; false if nothing is, or the place cannot do that."""
+    return isinstance(backend, SupportsAge) and backend.renew(key)
+
+
+def delete_older(backend: ByteBackend, key: str, before: float) -> bool:
+    """Remove a key if it was last written before a moment; return whether nothing is there now.
+
+    Where it must, by looking first: what somebody writes just in between is removed, too.
+    """
+    if isinstance(backend, SupportsAge):
+        return backend.delete_older(key, before)
+    found = stat(backend, key)
+    if found is not None and found.mtime >= before:
+        return False
+    backend.delete(key)
+    return True
 
 
 def stat(backend: ByteBackend, key: str) -> StorageStat | None:

@@ -220,6 +220,21 @@ class SupportsTransaction(Protocol):
 
 
 @runtime_checkable
+class SupportsAge(Protocol):
+    """Knows since when bytes are there, so that what is old can be told from what is in use."""
+
+    def renew(self, key: str) -> bool:
+        """Let what is stored count as written now; return whether anything is stored."""
+
+    def delete_older(self, key: str, before: float) -> bool:
+        """Remove a key if it was written or renewed before a moment, in seconds since 1970 (UTC).
+
+        Returns:
+            Whether nothing is stored there now.
+        """
+
+
+@runtime_checkable
 class SupportsSweep(Protocol):
     """Writes through temporary files, which a killed process leaves behind."""
 

@@ -146,6 +146,14 @@ class DatabaseBackend:
     def delete(self, key: str) -> None:
         self.database.write(self._delete, (normalise(key),))
 
+    def renew(self, key: str) -> bool:
+        self.database.write(self._renew, (time.time(), normalise(key)))
+        return self.exists(key)
+
+    def delete_older(self, key: str, before: float) -> bool:
+        self.database.write(self._delete_older, (normalise(key), before))
+        return not self.exists(key)
+
     def delete_prefix(self, prefix: str) -> None:
         self.database.write(self._delete_range, _range(normalise_prefix(prefix)))
 
@@ -214,6 +222,13 @@ class DatabaseBackend:
         self._put = prepare(_upsert(self.database.dialect), columns)
         self._append = prepare(_upsert(self.database.dialect, append=True), columns)
         self._delete = prepare(sa.delete(blobs).where(key == stored), ["key"])
+        self._renew = prepare(
+            sa.update(blobs).where(key == stored).values(mtime=sa.bindparam("now")), ["now", "key"]
+        )
+        older = blobs.c.mtime < sa.bindparam("before")
+        self._delete_older = prepare(
+            sa.delete(blobs).where(key == stored, older), ["key", "before"]
+        )
         self._delete_range = prepare(sa.delete(blobs).where(inside), ["start", "end"])
         page = sa.select(key).where(inside).order_by(key)
         # As text: SQLite's compiler adds an unnamed parameter to a limit without an offset.

@@ -168,6 +168,24 @@ class LocalBackend:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(normalise(key)))
 
+    def renew(self, key: str) -> bool:
+        if not self.exists(key):
+            return False
+        try:
+            os.utime(self._path(normalise(key)))
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # somebody else's file, whose time only its owner may set
+            return False
+        return True
+
+    def delete_older(self, key: str, before: float) -> bool:
+        found = self._stat(key)
+        if found is not None and found.st_mtime >= before:
+            return False
+        self.delete(key)
+        return True
+
     def delete_prefix(self, prefix: str) -> None:
         container = normalise_prefix(prefix)
         path = self._path(container)

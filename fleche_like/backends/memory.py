@@ -92,6 +92,22 @@ class MemoryBackend:
             data = self._data.get(key)
             return None if data is None else StorageStat(len(data), self._times[key])
 
+    def renew(self, key: str) -> bool:
+        key = normalise(key)
+        with self._lock:
+            if key not in self._data:
+                return False
+            self._times[key] = time.time()
+            return True
+
+    def delete_older(self, key: str, before: float) -> bool:
+        key = normalise(key)
+        with self._lock:
+            if key in self._data and self._times[key] >= before:
+                return False
+            self._delete(key)
+            return True
+
     def exists(self, key: str) -> bool:
         return normalise(key) in self._data
 

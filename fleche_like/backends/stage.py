@@ -194,6 +194,42 @@ class Stage:
         return folder
 
 
+def remove_empty_stages(parent: Path, before: float, *, dry_run: bool = False) -> int:
+    """Remove stages whose owners died and that hold no file, whatever place they were for.
+
+    Args:
+        parent: where stages are.
+        before: a moment, in seconds since 1970; younger ones stay.
+        dry_run: just count.
+
+    Returns:
+        How many there were.
+    """
+    if sys.platform == "win32":  # where nobody can tell that an owner died
+        return 0
+    found = (*parent.glob(f"{_NAME}*"), *parent.glob(f"draft-{_NAME}*"))
+    return sum(_remove_empty_stage(folder, before, dry_run=dry_run) for folder in sorted(found))
+
+
+def _remove_empty_stage(folder: Path, before: float, *, dry_run: bool) -> bool:
+    try:
+        if folder.stat().st_mtime >= before:
+            return False
+    except FileNotFoundError:
+        return False
+    descriptor = _lock(folder)
+    if descriptor < 0:
+        return False
+    stage = Stage(folder, descriptor)
+    try:
+        is_empty = folder.exists() and not any(stage.files())
+        if is_empty and not dry_run:
+            stage.close(all_taken=True)
+        return is_empty
+    finally:
+        stage.forget()
+
+
 def default_parent() -> Path:
     """Return this user's own folder among the temporary ones.
 

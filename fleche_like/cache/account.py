@@ -6,28 +6,29 @@ that all budgeted writers of a cache go one after another.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from fleche_like.backends import StorageStat, SupportsStat
 from fleche_like.backends.abilities import stat
 from fleche_like.calls import DigestedCall
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
-from fleche_like.storage.references import SupportsReferences
 
 if TYPE_CHECKING:
     from fleche_like.index.calls import SqlCallStorage
-    from fleche_like.index.ledger import CallEntry, Eviction, Ledger, Row
-
-logger = logging.getLogger(__name__)
+    from fleche_like.index.ledger import CallEntry, Eviction, Ledger, Row, ValueEntry
 
 PICOSECONDS: Final = 10**12
 MOST_WORTH: Final = 10**15
 """An hour for four bytes; more would soon use up the numbers that the floor has."""
 
 MICROSECONDS: Final = 10**6
+
+Measure: TypeAlias = tuple[int | None, Sequence[Digest]]
+"""The bytes that a value takes, ``None`` if it is not stored, and its parts."""
 
 
 def used_by(call: DigestedCall) -> set[Digest]:
@@ -56,10 +57,15 @@ class Account:
         self._values = values
         self._calls = calls
         self._ledger = ledger
-        self._parts = values if isinstance(values, SupportsReferences) else None
         small = getattr(values.backend, "small", values.backend)
         self._inside = getattr(small, "database", None) is calls.database
         self._most_inside = getattr(values.backend, "threshold_bytes", None)
+        # Asked once: isinstance() against a protocol costs more than the statement behind it.
+        self._stat: Callable[[str], StorageStat | None] = (
+            values.backend.stat
+            if isinstance(values.backend, SupportsStat)
+            else functools.partial(stat, values.backend)
+        )
         #: Whether values can be written without a wait for anything but the database.
         self.is_one_database = small is values.backend and self._inside
         self.forget_attempt()
@@ -68,6 +74,7 @@ class Account:
         """Forget what an attempt before this one noted."""
         self.freed: list[Digest] = []
         self._limbo = 0
+        self._known: dict[Digest, Measure] = {}
 
     @property
     def items(self) -> int:
@@ -117,13 +124,13 @@ class Account:
             How many calls were looked at.
         """
         rows = self._ledger.newer(self._seen, count)
-        for row in rows:
-            if self._ledger.call(row.key) is None:
-                for call in self._calls.load_many([row.key]):
-                    # Of one second in the order in which they were saved.
-                    used = MICROSECONDS * (row.used or 0) + row.number % MICROSECONDS
-                    self._enter(call, row, used)
-            self._seen = row.number
+        unknown = {row.key: row for row in rows if self._ledger.call(row.key) is None}
+        for call in self._calls.load_many([*unknown]) if unknown else ():
+            row = unknown[call.key]
+            # Of one second in the order in which they were saved.
+            self._enter(call, row, MICROSECONDS * (row.used or 0) + row.number % MICROSECONDS)
+        if rows:
+            self._seen = rows[-1].number
         return len(rows)
 
     def _enter(self, call: DigestedCall, row: Row, used: int) -> int:
@@ -153,7 +160,7 @@ class Account:
 
     def _size(self, digest: Digest | None) -> int:
         found = None if digest is None else self._ledger.value(digest)
-        return 0 if found is None else found[0]
+        return 0 if found is None else found.size
 
     def use(self, uses: Mapping[Digest, int]) -> None:
         """Note when calls were used last."""
@@ -203,18 +210,14 @@ class Account:
         One that was about to be removed goes at once: some of its parts may have gone already.
         """
         found = self._ledger.value(digest)
-        if found is not None and not found[1]:
-            self._remove_unused(digest, found[0])
+        if found is not None and not found.uses:
+            self._remove_unused(digest, found.size)
             return False
-        if found is not None and found[0]:
+        if found is not None and found.size:
             return True
-        parts = [self.is_sure(part) for part in self._parts_of(digest)]
-        return self._stored(digest) is not None and all(parts)
-
-    def _remove_unused(self, digest: Digest, size: int) -> None:
-        self._values.backend.delete(path(self._values.prefix, digest))
-        self._ledger.remove_value(digest)
-        self._bytes -= size
+        size, parts = self._measured(digest)
+        sure = [self.is_sure(part) for part in parts]  # each, whatever the others are
+        return size is not None and all(sure)
 
     def hold(self, digests: Iterable[Digest]) -> None:
         """Enter values that are used for ever: those of code manifests."""
@@ -224,56 +227,52 @@ class Account:
     def _take_up(self, digest: Digest) -> int:
         """Note one more use of a value; return its size."""
         found = self._ledger.value(digest)
-        if found is not None and all(found):
-            self._ledger.put_value(digest, found[0], found[1] + 1, new=False)
-            return found[0]
-        size, uses = found or (0, 0)
-        now = self._stored(digest) or 0
-        self._ledger.put_value(digest, now, uses + 1, new=found is None)
-        self._bytes += now - size
-        for part in self._parts_of(digest) if now else ():
-            self._take_up(part)
-        return now
+        if found is not None and found.size and found.uses:
+            self._ledger.put_value(digest, found._replace(uses=found.uses + 1), new=False)
+            return found.size
+        return self._enter_value(digest, found, 1)
 
     def _seen_again(self, digest: Digest) -> int:
-        """Note the size of a value that is in use, and that may have been stored just now."""
+        """Return the size of a value in use, which may have been stored just now."""
         found = self._ledger.value(digest)
-        if found is None or found[0]:
-            return 0 if found is None else found[0]
-        now = self._stored(digest) or 0
-        if now:
-            self._ledger.put_value(digest, now, found[1], new=False)
-            self._bytes += now
-            for part in self._parts_of(digest):
-                self._take_up(part)
-        return now
+        if found is None or found.size:
+            return 0 if found is None else found.size
+        return self._enter_value(digest, found, 0)
+
+    def _enter_value(self, digest: Digest, before: ValueEntry | None, more: int) -> int:
+        from fleche_like.index.ledger import ValueEntry
+
+        size, parts = self._measured(digest)
+        old = before or ValueEntry(0, 0, 0)
+        entry = ValueEntry(size or 0, old.uses + more, len(parts))
+        self._ledger.put_value(digest, entry, new=before is None)
+        self._bytes += entry.size - old.size
+        for part in parts:
+            self._take_up(part)
+        return entry.size
 
     def _let_go(self, digest: Digest) -> None:
         """Note one use less of a value, and remove what nobody uses any more."""
         found = self._ledger.value(digest)
-        if found is None or not found[1]:
+        if found is None or not found.uses:
             return
-        size, uses = found
-        if uses > 1:
-            self._ledger.put_value(digest, size, uses - 1, new=False)
+        if found.uses > 1:
+            self._ledger.put_value(digest, found._replace(uses=found.uses - 1), new=False)
             return
-        parts = self._parts_of(digest) if size else ()
-        self._free(digest, size)
+        parts = self._values.references(digest) if found.parts else ()
+        self._free(digest, found)
         for part in parts:
             self._let_go(part)
 
-    def _free(self, digest: Digest, size: int) -> None:
-        inside = self._inside and (self._most_inside is None or size <= self._most_inside)
-        if not size or inside:
-            if size:
-                self._values.backend.delete(path(self._values.prefix, digest))
-            self._ledger.remove_value(digest)
-            self._bytes -= size
+    def _free(self, digest: Digest, entry: ValueEntry) -> None:
+        inside = self._most_inside is None or entry.size <= self._most_inside
+        if not entry.size or (self._inside and inside):
+            self._remove_unused(digest, entry.size)
             return
         # A file goes when it is certain that the record is gone: see `sweep`.
-        self._ledger.put_value(digest, size, 0, new=False)
+        self._ledger.put_value(digest, entry._replace(uses=0), new=False)
         self.freed.append(digest)
-        self._limbo += size
+        self._limbo += entry.size
 
     def sweep(self, count: int) -> int:
         """Remove values that nobody uses, in a transaction after that in which they came to this.
@@ -288,14 +287,21 @@ class Account:
             self._remove_unused(digest, size)
         return len(unused)
 
-    def _stored(self, digest: Digest) -> int | None:
-        """Return the bytes that a value takes; ``None`` if it is not stored."""
-        found = stat(self._values.backend, path(self._values.prefix, digest))
-        return None if found is None else found.size
+    def _remove_unused(self, digest: Digest, size: int) -> None:
+        if size:
+            self._values.backend.delete(path(self._values.prefix, digest))
+        self._ledger.remove_value(digest)
+        self._bytes -= size
+        self._known.pop(digest, None)
 
-    def _parts_of(self, digest: Digest) -> Iterator[Digest]:
-        if self._parts is not None:
-            yield from self._parts.references(digest)
+    def _measured(self, digest: Digest) -> Measure:
+        """Return the bytes that a value takes, ``None`` if it is not stored, and its parts."""
+        known = self._known.get(digest)
+        if known is None or known[0] is None:
+            found = self._stat(path(self._values.prefix, digest))
+            parts = () if found is None else self._values.references(digest)
+            known = self._known[digest] = (None if found is None else found.size, parts)
+        return known
 
 
 def _worth(cost_s: float | None, size: int) -> int:

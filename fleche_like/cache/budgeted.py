@@ -247,10 +247,12 @@ class BudgetedCache(Cache):
     def _save_again_what_went(
         self, account: Account, call: DigestedCall, result: Any, prepared: PreparedCall
     ) -> None:
-        """Save values again that were there, and were then evicted by somebody else."""
+        """Save values again that were there, and were then removed by somebody else."""
         pending = prepared.pending if isinstance(prepared, SealedArguments) else {}
         wanted = [*pending] if call.result is None else [call.result, *pending]
-        if not all([account.is_sure(digest) for digest in wanted]):
+        # Each is asked about, whatever the others are.
+        sure = [account.is_sure(digest) and self._keeping.is_whole(digest) for digest in wanted]
+        if not all(sure):
             self._save_values(call, result, prepared)
 
     def _made_room(self, account: Account, call: DigestedCall) -> list[Evicted]:

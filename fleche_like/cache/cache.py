@@ -22,10 +22,12 @@ from fleche_like.cache.abilities import (
     selected,
 )
 from fleche_like.cache.contexts import wraps
+from fleche_like.cache.keeping import Keeping
 from fleche_like.cache.leases import Leases, leases_of
 from fleche_like.cache.lineage import beginning, related
 from fleche_like.cache.manifest import Manifest
 from fleche_like.cache.memory import MemoryTier
+from fleche_like.cache.pins import pins_of
 from fleche_like.cache.prepared import ArgumentsKept, SealedArguments, prepare
 from fleche_like.cache.reading import Reader, reader_of
 from fleche_like.cache.reading_many import ManyReader, many_reader_of, many_values_of
@@ -122,6 +124,8 @@ class Cache(OperationContext):
         self._values_of = many_values_of(self.values)
         self._encoding = self.values if isinstance(self.values, SupportsEncoding) else None
         self._unit_of_work = UnitOfWork(self.values, self.calls)
+        self._keeping = Keeping(self.values, self.calls)
+        self._pins = None if self.read_only else pins_of(self.folder)
         straight = straight_saver(self.values, self.calls)
         self._save_straight = None if self._wraps else straight
         self.serial = next(_serials)
@@ -322,7 +326,11 @@ class Cache(OperationContext):
             SaveError: ``"all"``, and one cannot be turned into bytes.
         """
         self._refuse_if_read_only()
-        return prepare(call, digested or call.digested(), self.values, self._encoding, arguments)
+        digested = digested or call.digested()
+        sealed = prepare(call, digested, self.values, self._encoding, arguments)
+        if sealed.relied and self._pins is not None:
+            self._pins.hold(sealed, sealed.relied)
+        return sealed
 
     def commit(
         self,
@@ -393,9 +401,15 @@ class Cache(OperationContext):
         prepared: PreparedCall,
         manifest: Mapping[str, Digest] | None,
     ) -> None:
+        digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
+
         def save() -> None:
-            self._save_values(call, result, prepared)
+            # The result first: when it goes into a file, no transaction has begun yet.
+            is_kept = self._keeping.put(result, digest)
             self._save_record(call, manifest)
+            self._save_arguments(prepared)
+            if not (is_kept or self._keeping.is_whole(digest)):
+                self.values.save(result, digest)
 
         with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)
@@ -632,7 +646,13 @@ class Cache(OperationContext):
         self.memory.clear()
         with contextlib.ExitStack() as closing:
             # Last in, first out; each is closed even if another one fails to.
-            for resource in (*reversed(self._resources), self.calls, self.values, self.leases):
+            for resource in (
+                *reversed(self._resources),
+                self.calls,
+                self.values,
+                self.leases,
+                self._pins,
+            ):
                 if isinstance(resource, SupportsClose):
                     closing.callback(resource.close)
 

@@ -10,7 +10,7 @@ from fleche_like.cache.abilities import SupportsEncoding
 from fleche_like.calls import Call, DigestedCall, PreparedCall
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
-from fleche_like.storage import ValueStorage
+from fleche_like.storage import BackendValueStorage, ValueStorage
 from fleche_like.storage.divided import Divided, stored_bytes
 
 ArgumentsKept: TypeAlias = Literal["auto", "all", "none"]
@@ -28,6 +28,8 @@ class SealedArguments(PreparedCall):
     """A prepared call and the encoded arguments that go into the same transaction as its record."""
 
     pending: dict[Digest, bytes] = field(default_factory=dict)
+    relied: list[Digest] = field(default_factory=list)
+    """Values that are stored before the call is: found there, or too large to wait in memory."""
 
 
 def prepare(
@@ -57,8 +59,10 @@ def prepare(
         return SealedArguments(replace(digested, scalars={}, views={}))
     sealed = SealedArguments(digested)
     for value, key in _to_store(call, sealed.call):
-        if not values.contains(key):
-            _keep(value, key, values, encoding, sealed.pending, everything=arguments == "all")
+        if _is_kept(key, values) or _keep(
+            value, key, values, encoding, sealed.pending, everything=arguments == "all"
+        ):
+            sealed.relied.append(key)
     return sealed
 
 
@@ -66,6 +70,12 @@ def _to_store(call: Call, digested: DigestedCall) -> Iterator[tuple[Any, Digest]
     for name, key in digested.arguments.items():
         if name not in digested.scalars and not isinstance(call.arguments[name], Digest):
             yield call.arguments[name], key
+
+
+def _is_kept(key: Digest, values: ValueStorage) -> bool:
+    if isinstance(values, BackendValueStorage):
+        return values.keep(key)
+    return values.contains(key)
 
 
 def _keep(
@@ -76,18 +86,22 @@ def _keep(
     pending: dict[Digest, bytes],
     *,
     everything: bool,
-) -> None:
+) -> bool:
+    """Store a value, or let it wait for the call; whether it is stored now."""
     try:
         if encoding is None:
             values.save(value, key)
-            return
+            return True
         parts = encoding.encode(value, key)
     except SaveError:
         if everything:
             raise
-        return
+        return False
     size = stored_bytes(parts)
     if size <= KEPT_BYTES and not isinstance(parts, Divided):
         pending[key] = b"".join(parts)
-    elif everything or size <= LARGEST_ARGUMENT_BYTES:
+        return False
+    if everything or size <= LARGEST_ARGUMENT_BYTES:
         encoding.put_encoded(parts, key)
+        return True
+    return False

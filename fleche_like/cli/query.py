@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Final
+from typing import Final
 
-from fleche_like.calls import Expression, arg
 from fleche_like.cli.caches import open_existing
 from fleche_like.cli.calls import call_as_json, rows_as_cells
-from fleche_like.cli.conditions import parse_argument, parse_condition
 from fleche_like.cli.exits import Exit
 from fleche_like.cli.options import add_limit, limited, note_rest
 from fleche_like.cli.output import print_csv, print_json_list
+from fleche_like.cli.selecting import add_conditions, narrowed, parsed
 from fleche_like.cli.tables import print_table
 from fleche_like.query import Query
 
@@ -28,21 +27,7 @@ EXAMPLES: Final = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("name", nargs="?", help="qualified name of a function; any if left out")
-    parser.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="CONDITION",
-        help="such as 'alpha > 0.1', 'result < 5', 'meta.runtime.walltime > 60',"
-        " with and, or, not, in; several must all hold",
-    )
-    parser.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument's very value, type included: 1 is not 1.0; text needs no quotes",
-    )
+    add_conditions(parser)
     parser.add_argument(
         "--order",
         action="append",
@@ -59,26 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what matches; finding nothing is an exit code, and in JSON an empty list."""
-    conditions = [parse_condition(text) for text in args.where]
-    arguments = list(map(parse_argument, args.arg))
+    conditions, arguments = parsed(args)
     with open_existing(args.cache) as cache:
-        query = _narrowed(cache.query(name=args.name), conditions, arguments)
+        query = narrowed(cache.query(name=args.name), conditions, arguments)
         count = _print(query.order_by(*args.order), args)
     if count:
         return Exit.OK
     print("no call matches", file=sys.stderr)
     return Exit.NOTHING
-
-
-def _narrowed(
-    query: Query, conditions: list[Expression], arguments: list[tuple[str, Any]]
-) -> Query:
-    query = query.where(*conditions)
-    for name, value in arguments:
-        # In a template None would match anything; here it is the value that was typed.
-        has_none = value is None
-        query = query.where(arg(name).is_none()) if has_none else query.where(**{name: value})
-    return query
 
 
 def _print(query: Query, args: argparse.Namespace) -> int:

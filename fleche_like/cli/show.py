@@ -141,7 +141,7 @@ def _show_value(cache: Cache, found: Found, args: argparse.Namespace) -> None:
     makers = cache.query(result=found.digest).latest(MAKERS_SHOWN + 1).all()
     if args.json:
         shown = {"kind": "value", "digest": str(found.digest), "preview": text or None}
-        parts = {"parts": [asdict(part) for part in cache.parts(found.digest)]}
+        parts = {"parts": [_part(part) for part in cache.parts(found.digest)]}
         print_json(shown | parts | {"made_by": [str(call.key) for call in makers[:MAKERS_SHOWN]]})
         return
     print_pairs([("value", str(found.digest)), ("is", text or "(not loaded)")])
@@ -158,3 +158,7 @@ def _print_parts(parts: list[StoredPart]) -> None:
         print("stored in parts")
         rows = [(part.digest, str(part.level), str(part.size_bytes or "gone")) for part in parts]
         print_table(("part", "level", "bytes"), rows)
+
+
+def _part(part: StoredPart) -> dict[str, Any]:
+    return asdict(part) | {"digest": str(part.digest)}

@@ -117,6 +117,7 @@ def read_parts(start: Buffer) -> tuple[Digest, ...] | None:
     return tuple(Digest(digests[place : place + _DIGEST_BYTES].hex()) for place in places)
 
 
+# Skeletons that are stored refer to this function: its name and place are part of the format.
 def part(number: int) -> NoReturn:
     """Stand for a part in the pickle of a skeleton: what it names is given by :func:`assemble`.
 

@@ -225,6 +225,10 @@ class Database:
         """Whether this thread is inside :meth:`transaction`."""
         return get_ident() in self._units
 
+    def is_writing(self) -> bool:
+        """Whether this thread has written in an open transaction: on SQLite nobody else can."""
+        return self._held() is not None
+
     def read_one(self, prepared: Prepared, params: Parameters = ()) -> Row | None:
         """Return the first row, or ``None``; sees this thread's uncommitted writes."""
         text, arrange = prepared

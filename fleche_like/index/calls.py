@@ -133,6 +133,11 @@ class SqlCallStorage(CallStorage):
             sa.select(state.c.value).where(state.c.name == "generation")
         )
 
+    @property
+    def records(self) -> ByteBackend | None:
+        """Where the records of calls are kept; ``None`` if they are in their rows."""
+        return self._records
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.database.url!r})"
 
@@ -178,7 +183,8 @@ class SqlCallStorage(CallStorage):
 
         One statement for a thousand, where records are in the rows of their calls.
         """
-        return opened(self._records_of(keys) if self._records is not None else self._in_rows(keys))
+        pairs = self._records_of(keys) if self._records is not None else self._in_rows(keys)
+        return opened(pairs, self.signer)
 
     def contains_many(self, keys: Sequence[Digest]) -> set[str]:
         """Return those of many full keys that are stored: one statement for some hundred."""
@@ -356,6 +362,15 @@ class SqlCallStorage(CallStorage):
             return self._records.get_bytes(path(CALLS, key))
         except KeyError:
             return None
+
+    def put_aside(self, key: Digest) -> None:
+        """Move the record of a full key under ``quarantine/``, and remove its rows."""
+        self._put_aside(key)
+
+    def index_late(self) -> None:
+        """Write into the index what is late, where that may be."""
+        if self._late is not None:
+            self._late.derive()
 
     def _put_aside(self, key: Digest) -> None:
         if self.database.read_only:

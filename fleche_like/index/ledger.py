@@ -64,6 +64,20 @@ class CallEntry(NamedTuple):
     used: int
 
 
+class ValueEntry(NamedTuple):
+    """A value in the account.
+
+    Attributes:
+        size: bytes as stored; 0 if it is not.
+        uses: by how many calls and values it is used.
+        parts: how many others it is put together from.
+    """
+
+    size: int
+    uses: int
+    parts: int
+
+
 class Row(NamedTuple):
     """What the index says of a call.
 
@@ -101,7 +115,7 @@ class Ledger:
             [f"new_{name}" for name in Totals._fields],
         )
         self._calls = _Table(database, budget_calls, CallEntry._fields)
-        self._values = _Table(database, budget_values, ("digest", "size", "uses"))
+        self._values = _Table(database, budget_values, ("digest", *ValueEntry._fields))
         self._use = prepare(
             sa.update(budget_calls)
             .where(budget_calls.c.key == sa.bindparam("k"), budget_calls.c.used < _p("new_used"))
@@ -176,14 +190,14 @@ class Ledger:
 
     # Values
 
-    def value(self, digest: Digest) -> tuple[int, int] | None:
-        """Return size and uses of a value that is in the account."""
+    def value(self, digest: Digest) -> ValueEntry | None:
+        """Return a value's entry."""
         row = self._values.get(bytes.fromhex(digest))
-        return None if row is None else (int(row[1]), int(row[2]))
+        return None if row is None else ValueEntry(*map(int, row[1:]))
 
-    def put_value(self, digest: Digest, size: int, uses: int, *, new: bool) -> None:
+    def put_value(self, digest: Digest, entry: ValueEntry, *, new: bool) -> None:
         """Enter a value, or change its entry."""
-        self._values.put((bytes.fromhex(digest), size, uses), new=new)
+        self._values.put((bytes.fromhex(digest), *entry), new=new)
 
     def remove_value(self, digest: Digest) -> None:
         """Remove a value's entry."""

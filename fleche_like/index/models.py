@@ -210,6 +210,7 @@ budget_values = sa.Table(
     sa.Column("digest", DIGEST, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("uses", sa.BigInteger, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
     sa.Index(None, "uses", **_where("uses = 0")),
     sqlite_with_rowid=False,
 )

@@ -106,6 +106,20 @@ class Rebuilder:
                 return
             yield step
 
+    def derive(self, number: int) -> None:
+        """Derive the rows of one call from its record; nothing, if its record is not sound."""
+        self._storage.index_late()
+        self._database.retrying(lambda: self._derive_one(number))
+
+    def remove_orphans(self, number: int) -> None:
+        """Remove the rows that refer to a call which is not there."""
+        self._database.retrying(lambda: self._children.remove(number))
+
+    def _derive_one(self, number: int) -> None:
+        self._database.write(self._hold)
+        rows = self._database.read(self._page, (number - 1,))
+        self._derive([row for row in rows if row[0] == number])
+
     def adopt(self) -> Iterator[int]:
         """Give rows to records that have none; yield how many were adopted, batch by batch."""
         backend = DatabaseBackend(self._database) if self._records is None else self._records

@@ -19,7 +19,7 @@ from fleche_like.errors import (
     SchemaTooNew,
 )
 from fleche_like.index.exclusive import exclusively
-from fleche_like.index.models import REVISION, VERSION_TABLE, metadata
+from fleche_like.index.models import REVISION, VERSION_TABLE, calls, metadata
 from fleche_like.index.upserts import MYSQL
 
 logger = logging.getLogger(__name__)
@@ -50,14 +50,15 @@ def revision(database: Database) -> str | None:
 
     One select, without Alembic, when there is one.
     """
+    select = database.prepare(sa.select(_version.c.version_num))
     try:
-        found = database.read_one(database.prepare(sa.select(_version.c.version_num)))
+        found = database.read_one(select)
     except DatabaseDamaged:
         raise
     except DatabaseError:
-        if _has_version_table(database):
-            raise
-        return None
+        if not _has_version_table(database):
+            return None
+        found = database.read_one(select)  # somebody may have made it since we asked
     return None if found is None else str(found[0])
 
 
@@ -73,7 +74,7 @@ def ensure(database: Database) -> None:
     """
     try:
         _ensure(database)
-    except DatabaseError:
+    except OSError:
         database.close()  # nobody will use it
         raise
 
@@ -85,9 +86,19 @@ def _ensure(database: Database) -> None:
     refuse_newer(database, found)
     if database.read_only:
         raise outdated(database, found, "it was opened read-only")
-    if found is not None and database.dialect != "sqlite":
+    if found is not None and database.dialect != "sqlite" and not _is_being_made(database):
         raise outdated(database, found, "its operator decides when to upgrade it")
     _upgrade(database, "head")
+
+
+def _is_being_made(database: Database) -> bool:
+    """Whether an older schema is what a first opening left that died, or is still at it.
+
+    Only where a change of the schema cannot be rolled back. Nobody's calls are there yet.
+    """
+    if database.dialect not in MYSQL:
+        return False
+    return database.read_one(database.prepare(sa.select(calls.c.id).limit(1))) is None
 
 
 def upgrade(url: str | Path | Database, target: str = "head") -> None:
@@ -165,15 +176,20 @@ def migrating(database: Database) -> Iterator[sa.Connection]:
 
     Raises:
         SchemaOutdated: another process has the file open.
-        DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`.
+        DatabaseError: somebody else went on migrating for :data:`PATIENCE_S`; or a change failed.
+        OSError: (ENOSPC) the disk is full.
     """
-    if database.path is not None and revision(database) is not None:
-        with exclusively(database, revision, _busy) as connection:
+    try:
+        if database.path is not None and revision(database) is not None:
+            with exclusively(database, revision, _busy) as connection:
+                yield connection
+            return
+        with database.sqlalchemy_transaction() as connection:
+            _lock(connection, database)
             yield connection
-        return
-    with database.sqlalchemy_transaction() as connection:
-        _lock(connection, database)
-        yield connection
+    except sa.exc.DBAPIError as error:
+        original: Any = error.orig
+        raise database.driver.translated(original) from error
 
 
 def _busy(database: Database, found: str | None) -> DatabaseError:

@@ -110,7 +110,7 @@ class Assembly:
 
     def __init__(self, load: Callable[[Digest], Any]) -> None:
         self._load = load
-        self._open: list[Digest] = []
+        self._levels = 0
         self._objects = 0
 
     def whole(self, skeleton: Skeleton, key: Digest) -> Any:
@@ -121,10 +121,10 @@ class Assembly:
             DamagedEnvelope: a part is not what was stored, or a value would be a part of itself.
             DecodeError: the bytes are intact, but unpickling them raised.
         """
-        self._open.append(key)
+        self._levels += 1
         self._check(key, len(skeleton.parts))
         parts = list(self._parts(skeleton, key))
-        self._open.pop()
+        self._levels -= 1
         try:
             return assemble(skeleton, parts)
         except MemoryError:
@@ -135,8 +135,8 @@ class Assembly:
 
     def _check(self, key: Digest, count: int) -> None:
         self._objects += count
-        if len(self._open) > MOST_LEVELS + 1 or key in self._open[:-1]:
-            raise damaged(key, "its parts lead back to it, or never end")
+        if self._levels > MOST_LEVELS + 1:
+            raise damaged(key, "its parts have parts that never end")
         if self._objects > MOST_OBJECTS:
             raise damaged(key, f"it has more than {MOST_OBJECTS} parts")
 

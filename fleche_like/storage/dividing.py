@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -9,10 +10,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from fleche_like.codecs import Encoded, Skeleton
 from fleche_like.codecs.parts import Asking, Taken, take_apart
-from fleche_like.errors import Indigestible, SaveError
+from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, is_node, value_digest
 from fleche_like.storage.containers import Survey, is_flat, members_of
 from fleche_like.storage.sharing import Objects, is_opaque, referred, without_opaque
+
+logger = logging.getLogger(__name__)
 
 DESTRUCTURE_BYTES: Final = 256 * 1024
 """From this size on a part is worth a file of its own: that takes as long as writing it inline."""
@@ -58,17 +61,23 @@ def divide(value: Any, whole: Encoded, least: int) -> Division | None:
         ``None`` if nothing is worth it. The result refers to the value's memory: store it before
         the value changes.
     """
-    if is_node(value):
+    try:
+        return None if is_node(value) else _divide(value, whole, least)
+    except MemoryError:
+        raise
+    # What was pickled once may refuse to be taken apart: code of its class, another thread.
+    except Exception as error:  # noqa: BLE001
+        logger.debug("a %s is stored as a whole: %s", type(value).__qualname__, error)
         return None
+
+
+def _divide(value: Any, whole: Encoded, least: int) -> Division | None:
     survey = None
     if len(whole.payload) >= least:  # otherwise nothing in it is large, but for its buffers
         survey = Survey(value, least)
         if not (survey.found or whole.buffers or any(map(_may_hide, survey.samples.values()))):
             return None
-    try:
-        return _Divider(least, survey).divide(value)
-    except (SaveError, RecursionError):
-        return None
+    return _Divider(least, survey).divide(value)
 
 
 def _may_hide(sample: Any) -> bool:
@@ -214,6 +223,7 @@ class _Sharing:
     def __init__(self) -> None:
         self._reached: dict[int, Objects] = {}
         self._looked: set[int] = set()
+        self._own: dict[int, Objects] = {}
 
     def crossing(self, stream: _Stream) -> Iterator[int]:
         """Yield the identities of pieces that share an object with what is outside of them."""
@@ -223,7 +233,7 @@ class _Sharing:
         for piece in stream.pieces:
             yield from self.crossing(piece.stream)
         reached = [self._inside(piece) for piece in stream.pieces]
-        users = Counter(chain.from_iterable([_own(stream), *reached]))
+        users = Counter(chain.from_iterable([self._referred(stream), *reached]))
         for piece, objects in zip(stream.pieces, reached, strict=True):
             shared = {key: obj for key, obj in objects.items() if users[key] > 1}
             if without_opaque(shared):
@@ -233,14 +243,17 @@ class _Sharing:
         """Return what a piece and those within it refer to, the piece itself apart."""
         found = self._reached.get(id(piece.value))
         if found is None:
-            found = _own(piece.stream)
+            found = dict(self._referred(piece.stream))
             for each in piece.stream.pieces:
                 found |= self._inside(each)
             found.pop(id(piece.value), None)
             self._reached[id(piece.value)] = found
         return found
 
-
-def _own(stream: _Stream) -> Objects:
-    """Return the objects that a pickle refers to, its pieces included, by their identity."""
-    return referred(stream.taken) | {id(piece.value): piece.value for piece in stream.pieces}
+    def _referred(self, stream: _Stream) -> Objects:
+        """Return the objects that a pickle refers to, its pieces included, by their identity."""
+        found = self._own.get(id(stream))
+        if found is None:
+            pieces = {id(piece.value): piece.value for piece in stream.pieces}
+            found = self._own[id(stream)] = referred(stream.taken) | pieces
+        return found

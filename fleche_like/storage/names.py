@@ -25,12 +25,14 @@ from typing import Final
 
 from fleche_like.backends import ByteBackend, SupportsReplace
 from fleche_like.backends.abilities import get_many
-from fleche_like.codecs import Encoded, seal, unseal
+from fleche_like.codecs import Encoded, Signer, seal, unseal
 from fleche_like.codecs.layout import damaged
-from fleche_like.errors import DamagedEnvelope, NameTaken
+from fleche_like.errors import DamagedEnvelope, NameTaken, UntrustedEnvelope
 from fleche_like.hashing import Digest, digest
-from fleche_like.storage.claims import Claims
+from fleche_like.storage.base import OperationContext
 from fleche_like.storage.layout import path, quarantine
+from fleche_like.storage.lock_places import place_of
+from fleche_like.storage.locks import InterProcessLockMixin, PerKeyLockMixin
 
 logger = logging.getLogger(__name__)
 
@@ -69,25 +71,28 @@ class NameRecord:
         return self.stamp, f"{self.value or ''} {self.metadata or ''}"
 
 
-class Names:
-    """The names in a byte backend.
+class Names(OperationContext):
+    """The names in a byte backend, see :func:`names_in`.
 
     Args:
         backend: where they are.
+        signer: signs records, and believes no others.
 
-    A record is read and replaced under the lock of its name, see :class:`Claims`; where there is
-    none for processes, but the backend refuses to overwrite what others wrote, by that. Thread-safe
-    and process-safe as far as those are, and each write is atomic in any case.
+    A record is read and replaced within its context, and where the backend can refuse to overwrite
+    what others wrote, by that. Each write is atomic in any case.
     """
 
-    def __init__(self, backend: ByteBackend) -> None:
+    prefix: Final = NAMES
+
+    def __init__(self, backend: ByteBackend, signer: Signer | None = None) -> None:
         self.backend = backend
-        self._claims = Claims(backend)
+        self.signer = signer
 
     def get(self, name: str) -> NameRecord | None:
         """Return the record of a name, tombstones included; ``None`` if it never had one.
 
-        A damaged record is put aside under ``quarantine/``, and is none.
+        A damaged record is put aside under ``quarantine/``, and is none; so is one that is not
+        trusted, which stays.
         """
         key = name_digest(name)
         try:
@@ -101,14 +106,14 @@ class Names:
 
         The stamp is the record's unless that is no newer.
         """
-        with self._claims.of([name_digest(record.name)]):
+        with self._operation_context(name_digest(record.name)):
             stamp = _later(record.stamp, self.get(record.name))
             self._put(replace(record, stamp=stamp))
             return stamp
 
     def replace(self, old: NameRecord | None, new: NameRecord) -> bool:
         """Write a record as it is, unless another than ``old`` is there; return whether it was."""
-        with self._claims.of([name_digest(new.name)]):
+        with self._operation_context(name_digest(new.name)):
             return self._replace(old, new)
 
     def rename(self, old_name: str, new_name: str, stamp: int) -> NameRecord | None:
@@ -125,7 +130,7 @@ class Names:
         Raises:
             NameTaken: the other name stands for something.
         """
-        with self._claims.of(map(name_digest, (old_name, new_name))):
+        with self._operation_contexts(map(name_digest, (old_name, new_name))):
             record, other = self.get(old_name), self.get(new_name)
             if record is None or not record.is_live:
                 return None
@@ -138,7 +143,7 @@ class Names:
 
     def _replace(self, old: NameRecord | None, new: NameRecord) -> bool:
         key = name_digest(new.name)
-        where, data = path(NAMES, key), _sealed(new, key)
+        where, data = path(NAMES, key), _sealed(new, key, self.signer)
         if isinstance(self.backend, SupportsReplace):
             version = self.backend.fingerprint(where)
             return self.get(new.name) == old and self.backend.replace(where, data, version)
@@ -149,11 +154,7 @@ class Names:
 
     def _put(self, record: NameRecord) -> None:
         key = name_digest(record.name)
-        self.backend.put_bytes(path(NAMES, key), _sealed(record, key))
-
-    def close(self) -> None:
-        """Give up what holding locks takes."""
-        self._claims.close()
+        self.backend.put_bytes(path(NAMES, key), _sealed(record, key, self.signer))
 
     def forget(self, name: str) -> None:
         """Remove the record of a name, tombstone or not."""
@@ -173,11 +174,28 @@ class Names:
         if not data:
             return None  # removed while we were looking
         try:
-            return _unsealed(key, data)
+            return _unsealed(key, data, self.signer)
         except DamagedEnvelope as damage:
             logger.warning("the name %s is damaged and was put aside: %s", key, damage.reason)
             quarantine(self.backend, path(NAMES, key))
             return None
+        except UntrustedEnvelope as doubt:
+            logger.warning("the name %s is passed over: %s", key, doubt.reason)
+            return None
+
+
+class _NamesOfProcesses(InterProcessLockMixin, Names):
+    """Names that one of all threads and processes changes at a time."""
+
+
+class _NamesOfThreads(PerKeyLockMixin, Names):
+    """Names that one thread of this process changes at a time."""
+
+
+def names_in(backend: ByteBackend, signer: Signer | None = None) -> Names:
+    """Return the names in a backend, locked among processes where it has a place for locks."""
+    kind = _NamesOfThreads if place_of(Names(backend)) is None else _NamesOfProcesses
+    return kind(backend, signer)
 
 
 def name_digest(name: str) -> Digest:
@@ -194,7 +212,7 @@ def _later(stamp: int, *records: NameRecord | None) -> int:
     return max(stamp, *(record.stamp + 1 for record in records if record is not None), 0)
 
 
-def _sealed(record: NameRecord, key: Digest) -> bytes:
+def _sealed(record: NameRecord, key: Digest, signer: Signer | None) -> bytes:
     fields = {
         "name": record.name,
         "value": record.value,
@@ -202,11 +220,11 @@ def _sealed(record: NameRecord, key: Digest) -> bytes:
         "stamp": record.stamp,
     }
     text = json.dumps(fields, separators=(",", ":"))  # ASCII: a name may have lone surrogates
-    return b"".join(seal(key, CODEC, Encoded(text.encode())))
+    return b"".join(seal(key, CODEC, Encoded(text.encode()), signer))
 
 
-def _unsealed(key: Digest, data: bytes) -> NameRecord:
-    codec, payload, _ = unseal(key, data)
+def _unsealed(key: Digest, data: bytes, signer: Signer | None) -> NameRecord:
+    codec, payload, _ = unseal(key, data, signer=signer)
     try:
         fields = json.loads(bytes(payload)) if codec == CODEC else {}
         value, metadata = (_digest(fields[name]) for name in ("value", "metadata"))

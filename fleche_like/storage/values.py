@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
-from fleche_like.backends import ByteBackend, SupportsOpen
-from fleche_like.backends.abilities import map_bytes, put_parts
+from fleche_like.backends import ByteBackend, SupportsOpen, SupportsStat
+from fleche_like.backends.abilities import map_bytes, put_parts, renew
 from fleche_like.codecs import (
     Buffer,
     Codec,
@@ -31,6 +32,9 @@ from fleche_like.storage.layout import VALUES
 
 OVERWRITTEN_BYTES: Final = 4096
 """A value up to this size is written without a look whether it is there, where that is cheap."""
+
+RENEWED_AFTER_S: Final = 60.0
+"""A value that is relied on again counts as written now, if it was written longer ago than this."""
 
 
 class BackendValueStorage(BackedStorage, ValueMixin):
@@ -77,6 +81,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         self._least = destructure_bytes if able else None
         # Asked once: isinstance() against a protocol costs as much as reading a small value.
         self._opens = backend if isinstance(backend, SupportsOpen) else None
+        self._stats = backend if isinstance(backend, SupportsStat) else None
 
     def encode(self, value: Any, key: Digest) -> Sequence[Buffer]:
         """Return the pieces of a value's envelope, to be stored by :meth:`put_encoded`.
@@ -100,7 +105,7 @@ class BackendValueStorage(BackedStorage, ValueMixin):
             # What is doubted has to be there down to the last part, each to be believed.
             if self._guard is not None:
                 self.put_once(self.encode(value, key), key)
-            elif not (self._contains(key) and self._has_parts(key)):
+            elif not self._is_kept_whole(key):
                 self.put_encoded(self.encode(value, key), key)
             return key
         self.put_once(self.encode(value, key), key)
@@ -114,9 +119,44 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         else:
             self._put_members(parts)
 
+    def keep(self, key: Digest) -> bool:
+        """Return whether a value is stored; from now on it counts as just written.
+
+        Whoever relies on a stored value instead of storing it says so by this: the grace period
+        of ``gc`` begins anew. False also where that cannot be, and it has to be stored again.
+        """
+        with self._operation_context(key, intent=Intent.WRITE):
+            return self._is_young(key) or self._is_kept_whole(key)
+
+    def _is_young(self, key: Digest) -> bool:
+        """Whether a value was stored or relied on just now, and so were its parts."""
+        found = None if self._stats is None else self._stats.stat(self._path(key))
+        return found is not None and found.mtime > time.time() - RENEWED_AFTER_S
+
+    def _is_kept_whole(self, key: Digest) -> bool:
+        """As :meth:`keep`: a value of which a part was removed has to be stored again."""
+        seen, rest = {key}, [key]
+        while rest:
+            digest = rest.pop()
+            if not self._is_there(digest):
+                return False
+            new = set(part_digests(self.backend, self._path(digest), digest)) - seen
+            seen |= new
+            rest += new
+        return True
+
+    def _is_kept(self, key: Digest) -> bool:
+        if self._stats is None:
+            return self._contains(key)
+        found = self._stats.stat(self._path(key))
+        if found is None:
+            return False
+        is_young = found.mtime > time.time() - RENEWED_AFTER_S
+        return is_young or renew(self.backend, self._path(key))
+
     def _is_there(self, key: Digest) -> bool:
         """Whether a value is stored; one that is not trusted is to be replaced."""
-        if not self._contains(key):
+        if not self._is_kept(key):
             return False
         if self._guard is None:
             return True
@@ -152,12 +192,6 @@ class BackendValueStorage(BackedStorage, ValueMixin):
     def parts(self, key: Digest | str, *, uses: bool = False) -> list[StoredPart]:
         """Return the parts of a stored value, and theirs: see :func:`.inspecting.parts_of`."""
         return parts_of(self, key, uses=uses)
-
-    def _has_parts(self, key: Digest) -> bool:
-        """Whether none of the parts of a stored value was removed."""
-        if not self._least:
-            return True
-        return all(map(self._contains, part_digests(self.backend, self._path(key), key)))
 
     def decode(self, data: Buffer, key: Digest) -> Any:
         """Return the value of stored bytes, in memory of its own.

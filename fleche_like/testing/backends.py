@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 
 from fleche_like.backends import (
     ByteBackend,
+    SupportsAge,
     SupportsBatch,
     SupportsMap,
     SupportsOpen,
@@ -402,6 +404,31 @@ class ByteBackendConformance(PlaceConformance):
             (tmp_path / "now").touch()  # the clock of files may be coarse, so it is asked too
             assert abs(found.mtime - (tmp_path / "now").stat().st_mtime) < 60
         assert [able.stat(key) for key in ("a", "", "absent", "a/s/x")] == [None] * 4
+
+    @pytest.mark.parametrize("size", [5, 200_000])
+    def test_what_is_renewed_counts_as_written_now(self, backend: ByteBackend, size: int) -> None:
+        able = _need(backend, SupportsAge)
+        stat = _need(backend, SupportsStat).stat
+        backend.put_bytes("a/s", b"x" * size)
+        written = stat("a/s").mtime
+        time.sleep(0.02)
+        assert able.renew("./a/s")
+        assert stat("a/s").mtime > written
+        assert backend.get_bytes("a/s") == b"x" * size
+        assert not any(map(able.renew, ("absent", "a", "a/s/x")))
+        assert list(backend.list_prefix("", recursive=True)) == ["a/s"]
+
+    @pytest.mark.parametrize("size", [5, 200_000])
+    def test_only_what_is_older_is_removed(self, backend: ByteBackend, size: int) -> None:
+        able = _need(backend, SupportsAge)
+        backend.put_bytes("a/s", b"x" * size)
+        written = _need(backend, SupportsStat).stat("a/s").mtime
+        assert not able.delete_older("a/s", written - 1)
+        assert not able.delete_older("a/s", written)
+        assert backend.exists("a/s")
+        assert able.delete_older("./a/s", written + 1)
+        assert not backend.exists("a/s")
+        assert able.delete_older("a/s", written + 1)
 
     @pytest.mark.parametrize("size", [10, 100_000])
     def test_a_range_is_a_slice(self, backend: ByteBackend, size: int) -> None:

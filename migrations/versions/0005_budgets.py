@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("digest", DIGEST, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_budget_values"),
     )
     index("ix_budget_calls_used", "budget_calls", ["used"])

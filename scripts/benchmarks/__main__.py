@@ -10,7 +10,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmarks import arrays, backends, digests, imports, index, memo, page, transfer
+from scripts.benchmarks import (
+    arrays,
+    backends,
+    budgets,
+    destructuring,
+    digests,
+    imports,
+    index,
+    memo,
+    page,
+    transfer,
+    upkeep,
+)
 from scripts.benchmarks.report import as_data, as_markdown
 from scripts.benchmarks.rows import Row, Settings, Suite
 
@@ -18,7 +30,9 @@ from scripts.benchmarks.rows import Row, Settings, Suite
 def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
-    for module in (memo, digests, arrays, backends, index, transfer, imports):
+    for module in (
+        memo, digests, arrays, destructuring, backends, index, budgets, transfer, upkeep, imports,
+    ):  # fmt: skip
         module.register(found)
     return found
 

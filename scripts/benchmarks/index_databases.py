@@ -48,19 +48,19 @@ class Databases:
 
     def folder_of_ours(self, count: int) -> Path:
         """Return where that cache is."""
-        return self._made("ours", count, _fill_ours)
+        return self.made("ours", count, _fill_ours)
 
     def flat(self, count: int) -> sqlite3.Connection:
         """Return a connection to the flat table."""
-        return index_flat.opened(self._made("flat", count, _in_a_file(index_flat.fill)) / _FILE)
+        return index_flat.opened(self.made("flat", count, _in_a_file(index_flat.fill)) / _FILE)
 
     def fleche(self, count: int) -> Any:
         """Return fleche's call storage."""
         return index_fleche.opened(
-            self._made("fleche", count, _in_a_file(index_fleche.fill)) / _FILE
+            self.made("fleche", count, _in_a_file(index_fleche.fill)) / _FILE
         )
 
-    def _made(self, kind: str, count: int, make: Callable[[Path, int], None]) -> Path:
+    def made(self, kind: str, count: int, make: Callable[[Path, int], None]) -> Path:
         """Return the folder of a database, complete if it is there at all."""
         folder = self.folder / f"{kind}-{count}-{GENERATION}"
         if not folder.exists():

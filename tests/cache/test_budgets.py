@@ -300,9 +300,10 @@ def test_what_is_evicted_without_a_budget_does_not_stand_in_the_way(tmp_path):
 
 def test_a_cache_without_a_budget_has_no_account(tmp_path):
     plain: Any = embedded(tmp_path)
-    with plain:
+    with contextlib.closing(plain):
         plain.save(call_of(1, [1]))
-        assert type(plain) is Cache
+        kind: Any = type(plain)
+        assert kind is Cache
         assert plain._save_straight is not None
         import sqlalchemy as sa
 

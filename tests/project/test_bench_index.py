@@ -115,7 +115,7 @@ def test_an_interrupted_generation_leaves_nothing_that_counts(tmp_path: Path) ->
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        databases._made("ours", 5, fail)
+        databases.made("ours", 5, fail)
     with databases.ours(5) as cache:
         assert cache.query().count() == 5
     assert not [*databases.folder_of_ours(5).glob("half")]

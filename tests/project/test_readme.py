@@ -11,6 +11,16 @@ import pytest
 
 from tests.project.paths import ROOT
 
+PAGES = [
+    "README.md",
+    "docs/composing.md",
+    "docs/configuration.md",
+    "docs/memoizing.md",
+    "docs/parallel.md",
+    "docs/security.md",
+    "docs/storing.md",
+    "docs/upkeep.md",
+]
 README = (ROOT / "README.md").read_text()
 
 
@@ -48,15 +58,6 @@ def run(command: list[str], folder: Path) -> str:
 def project(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").touch()
     return tmp_path
-
-
-PAGES = [
-    "README.md",
-    "docs/configuration.md",
-    "docs/memoizing.md",
-    "docs/parallel.md",
-    "docs/security.md",
-]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -217,7 +217,7 @@ class DatabaseMachine(Machine):
 
 
 LIMITS = settings(
-    max_examples=20,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
