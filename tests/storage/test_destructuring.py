@@ -283,9 +283,12 @@ class TestSharing:
 
     def test_what_nobody_can_change_does_not_keep_parts_in_their_whole(self):
         values = storage()
-        frame = pd.DataFrame({"x": BIG, "y": BIG})
-        value = [BIG, BIG + 1, frame, frame * 2, ["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
-        assert len(values.references(values.save(value))) == 6
+        names = pd.Index([f"n{number}" for number in range(len(BIG))])
+        frame = pd.DataFrame({"x": BIG, "y": BIG}, index=names)
+        parts = [BIG, BIG + 1, frame, frame * 2, frame["x"], frame["y"]]
+        parts += [["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
+        assert frame.index.array is parts[4].index.array
+        assert set(values.references(values.save(parts))) == set(map(digest, parts))
 
     def test_a_parent_that_its_part_refers_to_is_itself(self):
         parent = Plain(None)
@@ -475,6 +478,31 @@ def test_parts_are_written_before_what_refers_to_them():
     key = values.save([BIG, [BIG + 1, *LARGE_LIST]])
     assert written[-1] == path(values.prefix, key)
     assert len(set(written)) == 4
+
+
+def test_a_writer_that_stops_at_any_write_leaves_a_miss_or_the_value():
+    class Stopping(MemoryBackend):
+        left = 0
+
+        def put_bytes(self, key, data):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            super().put_bytes(key, data)
+
+    value = [BIG, [BIG + 1, *LARGE_LIST], {"again": LARGE_LIST}, "x" * LEAST]
+    key = digest(value)
+    for writes in range(6):
+        backend = Stopping()
+        values = BackendValueStorage(backend, destructure_bytes=LEAST)
+        backend.left = writes
+        if writes < 6 - 1:
+            with pytest.raises(KeyboardInterrupt):
+                values.save(value)
+            assert values.lookup(key) is MISSING
+        backend.left = 10
+        values.save(value)
+        assert same(values.load(key), value)
 
 
 def test_references_read_only_the_beginning_of_a_value():

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import fleche_like
 from fleche_like.backends import DatabaseBackend, LocalBackend, MemoryBackend, MirroredBackend
 from fleche_like.errors import BackendUnavailable, EncodeError, KeyNotFound, NameTaken
 from fleche_like.hashing import digest
+from fleche_like.storage import replicate
 from fleche_like.storage.layout import path
 from fleche_like.storage.manager import (
     ResultStorage,
@@ -178,12 +180,19 @@ def test_renaming_onto_a_name_in_either_storage_is_refused(two):
     assert two.list_results(from_backend="secondary") == ["b", "c"]
 
 
-def test_many_threads_rename_onto_one_name_and_lose_nothing(storage):
+def test_many_threads_rename_onto_one_name_and_lose_nothing(storage, monkeypatch):
     names = [f"run {number}" for number in range(8)]
     for name in names:
         storage.save_result(name, name)
     refused = []
     barrier = threading.Barrier(8)
+    put = storage.backend.put_bytes
+
+    def put_slowly(key: str, data: bytes) -> None:
+        time.sleep(0.005)  # for the others to look in between
+        put(key, data)
+
+    monkeypatch.setattr(storage.backend, "put_bytes", put_slowly)
 
     def rename(name: str) -> None:
         barrier.wait()
@@ -403,6 +412,32 @@ class TestSyncing:
         two.delete_result("name", from_all=False)
         two.sync_backends("bidirectional")
         assert two.list_results(from_backend="secondary") == []
+
+    @pytest.mark.parametrize("direction", ["primary_to_secondary", "bidirectional"])
+    def test_what_is_saved_while_it_runs_stays(self, two, monkeypatch, direction):
+        two.primary.save_result("name", "copied")
+        original = replicate.copy_value
+
+        def overtaken(*arguments):
+            two.secondary.save_result("name", "newest")
+            return original(*arguments)
+
+        monkeypatch.setattr(replicate, "copy_value", overtaken)
+        counts = two.sync_backends(direction)
+        assert (counts["copied"], counts["skipped"]) == (0, 1)
+        assert two.secondary.load_result("name") == "newest"
+
+    def test_what_is_saved_while_a_result_is_put_back_stays(self, two, monkeypatch):
+        two.secondary.save_result("name", "old")
+        original = replicate.copy_value
+
+        def overtaken(*arguments):
+            two.primary.save_result("name", "new")
+            return original(*arguments)
+
+        monkeypatch.setattr(replicate, "copy_value", overtaken)
+        assert two.load_result("name") == "old"
+        assert two.load_result("name") == "new"
 
     def test_damaged_results_are_counted_and_left_alone(self, two):
         two.primary.save_result("good", "good")
