@@ -7,6 +7,7 @@ import os
 import pickle
 import sqlite3
 import time
+from typing import Any
 
 import diskcache
 import joblib
@@ -161,7 +162,7 @@ def test_large_results_of_diskcache_come_from_their_files(cache, tmp_path):
     ours = memoized(cache, foreign.untouched)
     assert import_diskcache(cache, tmp_path / "theirs", {"own": ours}, trust="full").imported == 5
     found = hits(ours, [((place,), {}) for place in range(5)])
-    assert np.array_equal(found[0], results[0])
+    np.testing.assert_array_equal(found[0], results[0])
     assert found[1:] == results[1:]
 
 
@@ -291,7 +292,11 @@ def folder_of(kind, tmp_path):
     return folder
 
 
-IMPORTERS = {"joblib": import_joblib, "diskcache": import_diskcache, "fleche": import_fleche}
+IMPORTERS: dict[str, Any] = {
+    "joblib": import_joblib,
+    "diskcache": import_diskcache,
+    "fleche": import_fleche,
+}
 
 
 @pytest.mark.parametrize("kind", IMPORTERS)
