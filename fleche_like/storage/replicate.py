@@ -50,7 +50,7 @@ def copy_value(source: BackendValueStorage, target: BackendValueStorage, key: Di
     """
     if can_copy_bytes(source, target):
         return _copy_sealed(source, target, key, _MOST_LEVELS)
-    if target.contains(key):
+    if target.keep(key):
         return 0
     target.save(source.load(key), key)
     return len(source.backend.get_bytes(source._path(key)))
@@ -62,7 +62,8 @@ def _copy_sealed(
     if levels == 0:
         raise CodecError(f"the parts of {key} never end")
     # Asked of the target where it can be: a value that is there need not be read to copy its parts.
-    there = target._contains(key)
+    # What is relied on from here on is renewed, where that can be.
+    there = target._is_kept(key) or target._contains(key)
     owner = target if there else source
     copied = 0
     for part in owner.references(key):
