@@ -17,12 +17,14 @@ import pytest
 
 import fleche_like as fl
 from fleche_like.codecs import PickleCodec, dumps
+from fleche_like.codecs.layout import checksum
 from fleche_like.errors import ArchiveError, ReadOnlyError, UntrustedArchive
 from fleche_like.hashing import digest
 from fleche_like.maintenance import export, import_
 from fleche_like.maintenance.archives import reading, writing
+from fleche_like.maintenance.archives.frames import ArchiveFile
 from fleche_like.storage.records import MAGIC as RECORD
-from fleche_like.storage.records import checksum, seal_record
+from fleche_like.storage.records import seal_record
 from tests.maintenance.caches import KINDS, call, fill, held, opened
 
 MAGIC = b"\x93FLA\r\n\x1a\x01"
@@ -362,7 +364,7 @@ def test_a_cache_with_keys_takes_what_they_signed_alone(source, tmp_path, monkey
         export(source, tmp_path / f"{name}.fla")
     end = json.loads(parsed((tmp_path / "ours.fla").read_bytes())[-1][1])
     assert end["signature"]
-    archives = reading.ArchiveFile
+    archives = ArchiveFile
     for name, taken in (("ours", True), ("theirs", False), ("unsigned", False)):
         archive = archives(tmp_path / f"{name}.fla")
         checked = archive.check(lambda _: None)
@@ -397,9 +399,9 @@ def test_an_interrupted_import_goes_on(after, archive, source, tmp_path):
 
 def _killed_after(batches, archive, folder):
     signal.alarm(100)
-    reading.BATCH = 2
+    vars(reading)["BATCH"] = 2
     with opened("embedded", folder / "target") as target:
-        save, saved = target.calls.save_many, []
+        save, saved = target.calls.save_many, list[int]()
 
         def save_many(*args):
             if len(saved) == batches:

@@ -115,6 +115,8 @@ def test_a_signed_journal_restores_nothing_that_was_forged(source, tmp_path):
     with opened(tmp_path / "other", THEIRS) as other:
         fill(other, [4])
         forged = rekey(other, Rename("lab.work", "new")).journal
+    assert forged is not None
+    assert done.journal is not None
     assert undo_rekey(source, forged).changed == 0
     assert undo_rekey(source, done.journal).changed == 6
 

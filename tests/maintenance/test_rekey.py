@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,10 +86,11 @@ def test_a_function_with_a_new_argument_hits(embedded):
     first(np.arange(5), 2.0)
     name = first.call(np.arange(5), 2.0).name
 
-    def fit(data, weights=None, rate=1.0, *, solver="lu"):
+    def later(data, weights=None, rate=1.0, *, solver="lu"):
         runs.append(1)
 
-    second = fl.memoize(cache=embedded, code="none")(fit)
+    later.__qualname__ = fit.__qualname__
+    second = fl.memoize(cache=embedded, code="none")(later)
     rekey(embedded, AddArgument(name, "weights", None, before="rate"))
     rekey(embedded, AddArgument(name, "solver", "lu"))
     assert second(np.arange(5), rate=2.0) == 20.0
@@ -105,7 +107,7 @@ def test_the_value_of_a_new_argument_is_stored(cache, journal):
 
 def test_accepted_code_hits(embedded):
     def make(text):
-        space = {}
+        space: dict[str, Any] = {}
         exec(text, space)
         return fl.memoize(cache=embedded)(space["work"])
 
@@ -200,6 +202,7 @@ def test_a_dry_run_changes_nothing(cache):
 def test_an_embedded_cache_keeps_its_journals(embedded):
     fill(embedded, range(2))
     done = rekey(embedded, Rename("lab.work", "new"))
+    assert done.journal is not None
     written = Path(done.journal)
     assert written.parent == embedded.folder / "journals"
     assert written.stat().st_mode & 0o777 == 0o600
@@ -275,6 +278,7 @@ def test_a_kill_at_any_moment_loses_nothing(seed, tmp_path):
         done = rekey(cache, Rename("lab.work", "new"))
         assert {each.name for each in cache.query()} == {"new"}
         assert results(cache) == expected
+        assert done.journal is not None
         undo_rekey(cache, done.journal)
         assert held(cache) == before
 
