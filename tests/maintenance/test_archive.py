@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -400,10 +399,9 @@ def test_an_interrupted_import_goes_on(after, archive, source, tmp_path):
 
 def _killed_after(batches, archive, folder):
     signal.alarm(100)
-    reading.BATCH = 2  # type: ignore[attr-defined]
+    vars(reading)["BATCH"] = 2
     with opened("embedded", folder / "target") as target:
-        save: Any = target.calls.save_many
-        saved: list[int] = []
+        save, saved = target.calls.save_many, list[int]()
 
         def save_many(*args):
             if len(saved) == batches:

@@ -154,7 +154,7 @@ def test_calls_of_diskcache_hit(kind, typed, cache, tmp_path):
 
 
 def test_large_results_of_diskcache_come_from_their_files(cache, tmp_path):
-    results = [np.arange(100_000.0), b"b" * 100_000, "t" * 100_000, 3, 2.5]
+    results: list[Any] = [np.arange(100_000.0), b"b" * 100_000, "t" * 100_000, 3, 2.5]
     with diskcache.Cache(str(tmp_path / "theirs")) as theirs:
         function = theirs.memoize(name="own")(results.__getitem__)
         for place in range(len(results)):

@@ -82,14 +82,15 @@ def test_a_function_with_a_new_argument_hits(embedded):
         runs.append(1)
         return float(data.sum()) * rate
 
-    first: Any = fl.memoize(cache=embedded, code="none")(fit)
+    first = fl.memoize(cache=embedded, code="none")(fit)
     first(np.arange(5), 2.0)
     name = first.call(np.arange(5), 2.0).name
 
-    def fit(data, weights=None, rate=1.0, *, solver="lu"):  # type: ignore[no-redef]
+    def later(data, weights=None, rate=1.0, *, solver="lu"):
         runs.append(1)
 
-    second = fl.memoize(cache=embedded, code="none")(fit)
+    later.__qualname__ = fit.__qualname__
+    second = fl.memoize(cache=embedded, code="none")(later)
     rekey(embedded, AddArgument(name, "weights", None, before="rate"))
     rekey(embedded, AddArgument(name, "solver", "lu"))
     assert second(np.arange(5), rate=2.0) == 20.0

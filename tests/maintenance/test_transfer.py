@@ -241,7 +241,7 @@ def test_damaged_bytes_are_not_copied(kind, tmp_path, embedded):
 class Shouting(PickleCodec):
     """Another codec: what it wrote cannot go as it is to one that does not know it."""
 
-    name = "shouting"  # type: ignore[misc]  # as a codec of somebody else's would
+    name = "shouting"  # type: ignore[misc]  # final for those who use it
 
 
 def test_another_codec_takes_the_way_through_values(source, tmp_path):
