@@ -22,8 +22,10 @@ from fleche_like.testing.crashes import (  # noqa: E402 - needs the path
     Place,
     Report,
     ServerPlace,
+    collecting,
     reindexing,
     torture,
+    verifying,
 )
 from tests import servers  # noqa: E402
 
@@ -60,6 +62,8 @@ TARGETS: Final[Mapping[str, Callable[[Path], Place]]] = {
     "mariadb": mariadb,
 }
 
+
+CHORES: Final = {"reindex": reindexing, "gc": collecting, "verify": verifying}
 
 SERVERS: Final = {
     "postgresql": servers.POSTGRESQL,
@@ -112,7 +116,9 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="begin no further round after so long")
     parser.add_argument("--writers", type=int, default=3, help="how many at once (3)")
     parser.add_argument("--seed", type=int, help="of an earlier run, to do about the same again")
-    parser.add_argument("--reindex", action="store_true", help="rebuild the index meanwhile, too")
+    parser.add_argument(
+        "--chore", action="append", default=[], choices=CHORES, help="do it meanwhile; repeatable"
+    )
     parser.add_argument("--every-fault", action="store_true", help="faults instead of kills")
     return parser.parse_args(arguments)
 
@@ -135,7 +141,7 @@ def main(arguments: Sequence[str]) -> int:
             seconds=chosen.seconds,
             seed=seed,
             writers=chosen.writers,
-            chores=[reindexing] if chosen.reindex else [],
+            chores=[CHORES[name] for name in chosen.chore],
             longest_s=LONGEST_ON_SERVERS_S if target in SERVERS else LONGEST_S,
             told=functools.partial(told, start),
         )

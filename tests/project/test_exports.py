@@ -9,8 +9,8 @@ from fleche_like import errors
 
 PROMISED = {
     "fleche_like": """memoize open_cache set_cache use_cache current_cache Cache CacheStack
-        CachePool digest Digest DIGEST_LENGTH register_digest Indigestible Call DigestedCall LazyCall
-        QueryCall Ignored Required arg meta result File wrap_executor StorageManager""",
+        CachePool digest Digest DIGEST_LENGTH register_digest Indigestible Call DigestedCall
+        LazyCall QueryCall Ignored Required arg meta result File wrap_executor StorageManager""",
     "fleche_like.backends": """ByteBackend Storage AsyncStorage StorageStat LocalBackend
         MemoryBackend FsspecBackend DatabaseBackend TieredBackend MirroredBackend LocalStorage
         MemoryStorage FsspecStorage DatabaseStorage connect""",

@@ -7,7 +7,10 @@ import pytest
 
 from tests.project.paths import ROOT
 
-COMMANDS = [".ci/run", "scripts/bench", "scripts/demo", "scripts/services", "scripts/test"]
+COMMANDS = [
+    ".ci/run",
+    *(f"scripts/{name}" for name in ("bench", "demo", "services", "test", "torture")),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -20,6 +23,6 @@ def test_continuous_integration_runs_what_developers_run() -> None:
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("exec scripts/test")
 
 
-@pytest.mark.parametrize("script", ["bench", "demo", "test"])
+@pytest.mark.parametrize("script", ["bench", "demo", "test", "torture"])
 def test_a_script_makes_its_own_environment(script: str) -> None:
     assert "\nenvironment .venv-" in (ROOT / "scripts" / script).read_text()

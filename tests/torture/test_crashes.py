@@ -17,7 +17,15 @@ import fleche_like as fl
 from fleche_like.backends import LocalBackend
 from fleche_like.index import SqlCallStorage
 from fleche_like.storage import BackendValueStorage
-from fleche_like.testing.crashes import EmbeddedPlace, ServerPlace, reindexing, torture, work
+from fleche_like.testing.crashes import (
+    EmbeddedPlace,
+    ServerPlace,
+    collecting,
+    reindexing,
+    torture,
+    verifying,
+    work,
+)
 from fleche_like.testing.crashes.oracle import inspect
 from fleche_like.testing.crashes.writer import Entry, Journal
 from tests import servers
@@ -56,8 +64,9 @@ def test_writers_that_are_killed_leave_nothing_broken(make, kills):
     assert report.calls > 0
 
 
-def test_rebuilding_the_index_meanwhile_may_be_killed_too():
-    report = torture(in_folder, kills=6, writers=2, chores=[reindexing], rounds=3)
+def test_maintenance_meanwhile_may_be_killed_too():
+    chores = [reindexing, collecting, verifying]
+    report = torture(in_folder, kills=10, writers=2, chores=chores, rounds=3)
     assert report.is_clean, report
 
 

@@ -27,7 +27,7 @@ def died(compose, folder, n, *, after):
         faults = Faults()
         with compose(folder, faults) as cache, fl.use_cache(cache):
             faults.plan(Fault(Dies(), at=n, after=after))
-            everything(n)
+            everything(n, faults)
         os._exit(0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -38,7 +38,7 @@ def died(compose, folder, n, *, after):
 @pytest.mark.parametrize("compose", COMPOSITIONS)
 def test_a_death_at_any_operation_breaks_nothing(tmp_path, compose, after):
     deaths = 0
-    for n in numbers(14, 7 * after):
+    for n in numbers(12, 6 * after):
         if not died(compose, tmp_path, n, after=after):
             break
         deaths += 1

@@ -31,7 +31,7 @@ def struck(n, faults, fault):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fl.NotCachedWarning)
         try:
-            everything(n)
+            everything(n, faults)
         except KeyboardInterrupt:
             assert isinstance(fault.effect, Fails)
         finally:
@@ -44,7 +44,7 @@ def struck(n, faults, fault):
 def test_a_fault_at_any_operation_breaks_nothing(tmp_path, compose, name):
     faults, fault, tried = Faults(), EFFECTS[name], 0
     with compose(tmp_path, faults) as cache, fl.use_cache(cache):
-        everything(0)
+        everything(0, faults)
         check(cache, 0)
         for n in numbers(6, [*EFFECTS].index(name)):
             at = Fault(fault.effect, at=n, times=fault.times, after=fault.after)

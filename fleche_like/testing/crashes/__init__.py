@@ -9,8 +9,18 @@ Needs an operating system that has SIGKILL and the ``forkserver`` of :mod:`multi
 
 from __future__ import annotations
 
-from fleche_like.testing.crashes.chores import reindexing
+from fleche_like.testing.crashes.chores import collecting, reindexing, verifying
 from fleche_like.testing.crashes.harness import LONGEST_S, Report, torture
 from fleche_like.testing.crashes.places import EmbeddedPlace, Place, ServerPlace
 
-__all__ = ["LONGEST_S", "EmbeddedPlace", "Place", "Report", "ServerPlace", "reindexing", "torture"]
+__all__ = [
+    "LONGEST_S",
+    "EmbeddedPlace",
+    "Place",
+    "Report",
+    "ServerPlace",
+    "collecting",
+    "reindexing",
+    "torture",
+    "verifying",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import random
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -170,7 +171,10 @@ class _Episode:
         process.join(moment_s)
         process.kill()
         process.join()
-        report.kills += process.exitcode == -9
+        if process.exitcode == -signal.SIGKILL:
+            report.kills += 1
+        else:
+            report.stuck.append(f"process {number} ended by itself, with {process.exitcode}")
 
     def _is_ready(self, number: int, process: BaseProcess) -> bool:
         """Wait until a writer has the cache open, or ended."""
