@@ -24,6 +24,7 @@ SMALL, MIDDLE, SCALAR = {"a": [1]}, list(range(5000)), 7
 LARGE = np.arange(100_000.0)
 RESULTS = {"small": SMALL, "middle": MIDDLE, "scalar": SCALAR, "large": LARGE}
 in_a_folder = pytest.mark.parametrize("place", ["folder"], indirect=True)
+in_two = pytest.mark.parametrize("place", ["elsewhere", "budgeted"], indirect=True)
 each_result = pytest.mark.parametrize("name", RESULTS)
 
 
@@ -75,6 +76,7 @@ def test_what_was_signed_is_read_in_every_way(place: Place, name: str) -> None:
 
 @each_result
 @pytest.mark.parametrize("keys", [None, THEIRS], ids=["unsigned", "other keys"])
+@in_two
 def test_calls_that_others_stored_are_misses_until_they_are_stored_again(
     place: Place, name: str, keys: Any
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_signed_value_of_another_digest_is_not_believed(place: Place) -> None:
         assert cache.lookup(key) is MISSING
 
 
+@in_two
 def test_a_row_that_points_to_another_result_changes_nothing(place: Place) -> None:
     key = filled(place)["small"]
     place.sql("UPDATE calls SET result = ? WHERE key = ?", bytes.fromhex(digest_of("middle")), key)
@@ -152,6 +155,7 @@ def forged_records(place: Place, keys: dict[str, fl.Digest]) -> dict[str, bytes]
         "empty",
     ],
 )
+@in_two
 def test_a_forged_record_is_a_miss(place: Place, forgery: str) -> None:
     keys = filled(place)
     forged = forged_records(place, keys)[forgery]
@@ -257,6 +261,7 @@ def test_a_file_that_changes_after_it_was_verified_changes_no_result(place: Plac
 
 
 @pytest.mark.parametrize("mmap", [False, True, "verify"])
+@in_two
 def test_mapped_or_not_every_byte_of_a_large_value_is_checked(place: Place, mmap: Any) -> None:
     key = filled(place)["large"]
     data = bytearray(place.value(digest_of("large")))
@@ -309,6 +314,7 @@ def test_refusals_are_logged_and_name_the_key_id(
     assert THEIRS not in caplog.text
 
 
+@in_two
 def test_keys_of_the_environment_are_for_every_cache_that_outlives_the_process(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +330,7 @@ def test_keys_of_the_environment_are_for_every_cache_that_outlives_the_process(
         assert cache.values.signer is None  # type: ignore[attr-defined]
 
 
+@in_two
 def test_a_signed_cache_travels_without_its_keys(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +352,7 @@ def test_copies_made_for_mapping_doubt_as_the_original_does(place: Place) -> Non
         assert values.signer is cache.values.signer  # type: ignore[attr-defined]
 
 
+@in_two
 def test_an_unsigned_cache_writes_what_it_always_did(place: Place) -> None:
     keys = filled(place, None)
     assert place.record(keys["small"])[:2] == MAGIC
