@@ -63,6 +63,9 @@ if TYPE_CHECKING:
         AmbiguousDigestError as AmbiguousDigestError,
     )
     from fleche_like.errors import (
+        ArchiveError as ArchiveError,
+    )
+    from fleche_like.errors import (
         AuditWarning as AuditWarning,
     )
     from fleche_like.errors import (
@@ -171,6 +174,9 @@ if TYPE_CHECKING:
         UnknownFormat as UnknownFormat,
     )
     from fleche_like.errors import (
+        UntrustedArchive as UntrustedArchive,
+    )
+    from fleche_like.errors import (
         UntrustedEnvelope as UntrustedEnvelope,
     )
     from fleche_like.errors import (
@@ -225,6 +231,7 @@ _HOMES = {
     "config": ("open_cache",),
     "errors": (
         "AmbiguousDigestError",
+        "ArchiveError",
         "AuditWarning",
         "BackendUnavailable",
         "CacheNotFound",
@@ -261,6 +268,7 @@ _HOMES = {
         "UncachableFunction",
         "UnknownCodec",
         "UnknownFormat",
+        "UntrustedArchive",
         "UntrustedEnvelope",
         "WriteConflict",
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO, Final
 
@@ -13,6 +14,7 @@ from fleche_like.backends.base import (
     Buffer,
     ByteBackend,
     StorageStat,
+    SupportsStat,
     SupportsTransaction,
     as_bytes,
 )
@@ -53,6 +55,8 @@ class TieredBackend:
         self.small = small
         self.large = large
         self.threshold_bytes = threshold_bytes
+        # Asked once, as every save of a large value looks whether it is there.
+        self._stat_small, self._stat_large = _stat_of(small), _stat_of(large)
         if isinstance(small, SupportsTransaction):
             # An attribute, so that a tiered backend claims this ability only if it has it.
             self.transaction = small.transaction
@@ -134,7 +138,7 @@ class TieredBackend:
             return abilities.map_bytes(self.large, key)
 
     def stat(self, key: str) -> StorageStat | None:
-        return abilities.stat(self.small, key) or abilities.stat(self.large, key)
+        return self._stat_small(key) or self._stat_large(key)
 
     def renew(self, key: str) -> bool:
         return abilities.renew(self.small, key) or abilities.renew(self.large, key)
@@ -191,6 +195,12 @@ class TieredBackend:
         # A thread inside a transaction must not wait for another that waits for the transaction.
         transaction = getattr(self, "transaction", None)
         return _moving.of(name) if transaction is None else transaction()
+
+
+def _stat_of(backend: ByteBackend) -> Callable[[str], StorageStat | None]:
+    if isinstance(backend, SupportsStat):
+        return backend.stat
+    return functools.partial(abilities.stat, backend)
 
 
 def without_repeats(keys: Iterable[str]) -> Iterator[str]:

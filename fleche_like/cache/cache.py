@@ -401,14 +401,15 @@ class Cache(OperationContext):
         prepared: PreparedCall,
         manifest: Mapping[str, Digest] | None,
     ) -> None:
+        digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
+
         def save() -> None:
             # The result first: when it goes into a file, no transaction has begun yet.
-            is_kept = self._keeping.is_certain()
-            self.values.save(result, call.result)
+            is_kept = self._keeping.put(result, digest)
             self._save_record(call, manifest)
             self._save_arguments(prepared)
-            if not is_kept and call.result and not self._keeping.is_whole(call.result):
-                self.values.save(result, call.result)
+            if not (is_kept or self._keeping.is_whole(digest)):
+                self.values.save(result, digest)
 
         with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)

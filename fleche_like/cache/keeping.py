@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final, TypeGuard
+
+from fleche_like.codecs import Buffer
 from fleche_like.hashing import Digest
-from fleche_like.storage import CallStorage, ValueStorage
+from fleche_like.storage import BackendValueStorage, CallStorage, Intent, ValueStorage
+from fleche_like.storage.divided import Divided
 from fleche_like.storage.references import SupportsReferences
+from fleche_like.storage.values import OVERWRITTEN_BYTES
+
+_WAYS: Final = ("save", "put", "encode", "put_once", "put_encoded")
 
 
 class Keeping:
@@ -24,10 +32,28 @@ class Keeping:
         database = getattr(calls, "database", None)
         self._database = None if database is None or database.dialect != "sqlite" else database
         self._values = values
+        self._plain = values if _is_plain(values) else None
+        backend = getattr(values, "backend", None)
+        self._most_inside = getattr(backend, "threshold_bytes", OVERWRITTEN_BYTES)
 
-    def is_certain(self) -> bool:
-        """Whether what is put from now on will be there when a call is stored."""
-        return self._database is None or bool(self._database.is_writing())
+    def put(self, value: Any, key: Digest) -> bool:
+        """Store a result; return whether it will surely be there when its call is stored."""
+        if self._plain is None:
+            certain = self._is_certain()
+            self._values.save(value, key)
+            return certain
+        with self._plain._operation_context(key, intent=Intent.WRITE):
+            return self.put_encoded(self._plain, self._plain.encode(value, key), key)
+
+    def put_encoded(
+        self, values: BackendValueStorage, parts: Sequence[Buffer], key: Digest
+    ) -> bool:
+        """Store what the value storage encoded; as :meth:`put`."""
+        certain = self._is_certain()
+        values.put_once(parts, key)
+        if certain or isinstance(parts, Divided) or sum(map(len, parts)) > self._most_inside:
+            return certain  # some of it is in files, which no transaction holds
+        return self._is_certain()
 
     def is_whole(self, key: Digest) -> bool:
         """Return whether a value is stored, and all its parts are."""
@@ -41,3 +67,15 @@ class Keeping:
                 seen |= new
                 rest += new
         return True
+
+    def _is_certain(self) -> bool:
+        """Whether nobody but this thread can write to the database, or it does not matter."""
+        return self._database is None or bool(self._database.is_writing())
+
+
+def _is_plain(values: ValueStorage) -> TypeGuard[BackendValueStorage]:
+    """Whether a storage saves as :class:`BackendValueStorage` does, into a database."""
+    if not isinstance(values, BackendValueStorage) or not values.transacts:
+        return False
+    kind = type(values)
+    return all(getattr(kind, way) is getattr(BackendValueStorage, way) for way in _WAYS)

@@ -58,7 +58,7 @@ class UnitOfWork:
     def __init__(self, values: ValueStorage, calls: CallStorage) -> None:
         self._begin_calls = transaction_of(calls)
         self._begin_values = transaction_of(values)
-        self._retrying = calls.retrying if isinstance(calls, SupportsRetrying) else _once
+        self._retrying = _retrying_of(calls)
 
     def run(self, action: Callable[[], object]) -> None:
         """Run ``action``; its writes commit together where the storages can do that."""
@@ -68,6 +68,11 @@ class UnitOfWork:
                 action()
 
         self._retrying(together)
+
+
+def _retrying_of(calls: CallStorage) -> Callable[[Callable[[], Any]], Any]:
+    """Return what runs a unit of work, and again where a server undid it."""
+    return calls.retrying if isinstance(calls, SupportsRetrying) else _once
 
 
 def _once(action: Callable[[], T]) -> T:
@@ -89,11 +94,10 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
     if saves is None:
         return None
     sized, encode, save = calls, values.encode, saves.save
-    keeping, unit = Keeping(values, calls), UnitOfWork(values, calls)
+    keeping, retrying = Keeping(values, calls), _retrying_of(calls)
 
     def store_large(call: DigestedCall, digest: Digest, parts: Sequence[Buffer]) -> None:
-        is_kept = keeping.is_certain()
-        values.put_once(parts, digest)
+        is_kept = keeping.put_encoded(values, parts, digest)
         sized.save(call, size_bytes=stored_bytes(parts))
         if not is_kept:
             values.put_once(parts, digest)
@@ -102,7 +106,7 @@ def straight_saver(values: ValueStorage, calls: CallStorage) -> Saver | None:
         digest: Digest = call.result  # type: ignore[assignment]  # a finished call has one
         parts = encode(result, digest)
         if sum(map(len, parts)) > OVERWRITTEN_BYTES or isinstance(parts, Divided):
-            unit.run(lambda: store_large(call, digest, parts))
+            retrying(lambda: store_large(call, digest, parts))
         else:
             save(call, digest, b"".join(parts))
 

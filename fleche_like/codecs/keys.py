@@ -128,8 +128,8 @@ def _from_file(path: Path) -> list[Key]:
     except OSError as error:
         shown = redact(str(path))  # perhaps a key was taken for a file
         raise ConfigError(f"keys: {shown} cannot be read: {error.strerror}", source=shown) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"keys: {path} is no text", source=str(path)) from None
+    except ValueError:  # of UTF-8; or a NUL in the path
+        raise ConfigError(f"keys: {path} is no text file", source=str(path)) from None
     return _keys_in(text, str(path))
 
 

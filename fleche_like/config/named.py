@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from fleche_like import cache as caches
-from fleche_like.cache import Cache
+from fleche_like.cache import Cache, CachePool, CacheStack
 from fleche_like.config.problems import problem
 from fleche_like.config.settings import Settings, Table, expanded, load_settings
 from fleche_like.errors import ConfigError, FlecheError
@@ -16,7 +15,7 @@ from fleche_like.errors import ConfigError, FlecheError
 SIGN: Final = "@"
 """In front of the name of a cache, so that it is no folder; a folder ``@x`` is ``./@x``."""
 
-_KINDS: Final = {"stack": "CacheStack", "pool": "CachePool"}
+_KINDS: Final[Mapping[str, Callable[..., Cache]]] = {"stack": CacheStack, "pool": CachePool}
 
 Opener = Callable[..., Cache]
 
@@ -90,14 +89,13 @@ def _is_relative(target: str) -> bool:
 def _composed(
     form: str, table: Table, settings: Settings, opener: Opener, options: Mapping[str, Any]
 ) -> Cache:
-    kind = getattr(caches, _KINDS[form])
     with contextlib.ExitStack() as opened:
         members = []
         for name in table.values[form]:
             member = _member(name, table, settings, opener, options)
             opened.callback(member.close)
             members.append(member)
-        made: Cache = kind(*members)
+        made = _KINDS[form](*members)
         opened.pop_all()
     return made
 

@@ -111,12 +111,13 @@ CACHE: Final[Mapping[str, Check]] = {
     "read_only": whether,
     "memory_bytes": size,
     "inline_bytes": size,
+    "destructure_bytes": size,
     "mmap": one_of(True, False, "verify"),
     "durability": one_of("process", "power"),
     "max_bytes": size,
     "max_items": count,
     "max_age": duration,
-    "eviction": text,
+    "eviction": one_of("lru", "cost"),
 }
 EXECUTOR: Final[Mapping[str, Check]] = {
     "kind": one_of("threads", "processes"),

@@ -183,7 +183,8 @@ class SqlCallStorage(CallStorage):
 
         One statement for a thousand, where records are in the rows of their calls.
         """
-        return opened(self._records_of(keys) if self._records is not None else self._in_rows(keys))
+        pairs = self._records_of(keys) if self._records is not None else self._in_rows(keys)
+        return opened(pairs, self.signer)
 
     def contains_many(self, keys: Sequence[Digest]) -> set[str]:
         """Return those of many full keys that are stored: one statement for some hundred."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fleche_like.cache import Cache
-from fleche_like.cache.composed import Composed
 from fleche_like.calls import RESULT, DigestedCall
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
@@ -62,16 +61,6 @@ def save_all(
         return
     for call in calls:
         storage.save(call)
-
-
-def forget(cache: Cache, calls: Iterable[DigestedCall]) -> None:
-    """Evict calls that are about to be replaced, where several caches are one.
-
-    What is replaced in the one that is written to would be answered by those above it.
-    """
-    if isinstance(cache, Composed):
-        for call in calls:
-            cache.evict(call.key)
 
 
 def in_batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

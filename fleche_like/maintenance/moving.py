@@ -15,7 +15,6 @@ from fleche_like.calls import DigestedCall
 from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.bulk import (
-    forget,
     needs_result,
     save_all,
     stored,
@@ -163,7 +162,6 @@ class Mover:
         outcome: list[_Written] = []
 
         def write() -> None:
-            forget(self._target, other)
             outcome[:] = [self._write([*new, *other], same)]
 
         keys = [call.key for call in (*new, *other)]

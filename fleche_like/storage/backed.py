@@ -83,6 +83,11 @@ class BackedStorage(StorageBackend):
             logger.warning("%s%s is passed over: %s", self.prefix, key, doubt.reason)
             return MISSING
 
+    @property
+    def transacts(self) -> bool:
+        """Whether several writes can commit together."""
+        return self._transacts is not None
+
     def transaction(self) -> AbstractContextManager[Any]:
         """Return a context whose writes commit together, where the backend can do that."""
         return (

@@ -223,6 +223,7 @@ class _Sharing:
     def __init__(self) -> None:
         self._reached: dict[int, Objects] = {}
         self._looked: set[int] = set()
+        self._own: dict[int, Objects] = {}
 
     def crossing(self, stream: _Stream) -> Iterator[int]:
         """Yield the identities of pieces that share an object with what is outside of them."""
@@ -232,7 +233,7 @@ class _Sharing:
         for piece in stream.pieces:
             yield from self.crossing(piece.stream)
         reached = [self._inside(piece) for piece in stream.pieces]
-        users = Counter(chain.from_iterable([_own(stream), *reached]))
+        users = Counter(chain.from_iterable([self._referred(stream), *reached]))
         for piece, objects in zip(stream.pieces, reached, strict=True):
             shared = {key: obj for key, obj in objects.items() if users[key] > 1}
             if without_opaque(shared):
@@ -242,14 +243,17 @@ class _Sharing:
         """Return what a piece and those within it refer to, the piece itself apart."""
         found = self._reached.get(id(piece.value))
         if found is None:
-            found = _own(piece.stream)
+            found = dict(self._referred(piece.stream))
             for each in piece.stream.pieces:
                 found |= self._inside(each)
             found.pop(id(piece.value), None)
             self._reached[id(piece.value)] = found
         return found
 
-
-def _own(stream: _Stream) -> Objects:
-    """Return the objects that a pickle refers to, its pieces included, by their identity."""
-    return referred(stream.taken) | {id(piece.value): piece.value for piece in stream.pieces}
+    def _referred(self, stream: _Stream) -> Objects:
+        """Return the objects that a pickle refers to, its pieces included, by their identity."""
+        found = self._own.get(id(stream))
+        if found is None:
+            pieces = {id(piece.value): piece.value for piece in stream.pieces}
+            found = self._own[id(stream)] = referred(stream.taken) | pieces
+        return found

@@ -25,9 +25,9 @@ from typing import Final
 
 from fleche_like.backends import ByteBackend, SupportsReplace
 from fleche_like.backends.abilities import get_many
-from fleche_like.codecs import Encoded, seal, unseal
+from fleche_like.codecs import Encoded, Signer, seal, unseal
 from fleche_like.codecs.layout import damaged
-from fleche_like.errors import DamagedEnvelope, NameTaken
+from fleche_like.errors import DamagedEnvelope, NameTaken, UntrustedEnvelope
 from fleche_like.hashing import Digest, digest
 from fleche_like.storage.base import OperationContext
 from fleche_like.storage.layout import path, quarantine
@@ -76,6 +76,7 @@ class Names(OperationContext):
 
     Args:
         backend: where they are.
+        signer: signs records, and believes no others.
 
     A record is read and replaced within its context, and where the backend can refuse to overwrite
     what others wrote, by that. Each write is atomic in any case.
@@ -83,13 +84,15 @@ class Names(OperationContext):
 
     prefix: Final = NAMES
 
-    def __init__(self, backend: ByteBackend) -> None:
+    def __init__(self, backend: ByteBackend, signer: Signer | None = None) -> None:
         self.backend = backend
+        self.signer = signer
 
     def get(self, name: str) -> NameRecord | None:
         """Return the record of a name, tombstones included; ``None`` if it never had one.
 
-        A damaged record is put aside under ``quarantine/``, and is none.
+        A damaged record is put aside under ``quarantine/``, and is none; so is one that is not
+        trusted, which stays.
         """
         key = name_digest(name)
         try:
@@ -140,7 +143,7 @@ class Names(OperationContext):
 
     def _replace(self, old: NameRecord | None, new: NameRecord) -> bool:
         key = name_digest(new.name)
-        where, data = path(NAMES, key), _sealed(new, key)
+        where, data = path(NAMES, key), _sealed(new, key, self.signer)
         if isinstance(self.backend, SupportsReplace):
             version = self.backend.fingerprint(where)
             return self.get(new.name) == old and self.backend.replace(where, data, version)
@@ -151,7 +154,7 @@ class Names(OperationContext):
 
     def _put(self, record: NameRecord) -> None:
         key = name_digest(record.name)
-        self.backend.put_bytes(path(NAMES, key), _sealed(record, key))
+        self.backend.put_bytes(path(NAMES, key), _sealed(record, key, self.signer))
 
     def forget(self, name: str) -> None:
         """Remove the record of a name, tombstone or not."""
@@ -171,10 +174,13 @@ class Names(OperationContext):
         if not data:
             return None  # removed while we were looking
         try:
-            return _unsealed(key, data)
+            return _unsealed(key, data, self.signer)
         except DamagedEnvelope as damage:
             logger.warning("the name %s is damaged and was put aside: %s", key, damage.reason)
             quarantine(self.backend, path(NAMES, key))
+            return None
+        except UntrustedEnvelope as doubt:
+            logger.warning("the name %s is passed over: %s", key, doubt.reason)
             return None
 
 
@@ -186,10 +192,10 @@ class _NamesOfThreads(PerKeyLockMixin, Names):
     """Names that one thread of this process changes at a time."""
 
 
-def names_in(backend: ByteBackend) -> Names:
+def names_in(backend: ByteBackend, signer: Signer | None = None) -> Names:
     """Return the names in a backend, locked among processes where it has a place for locks."""
     kind = _NamesOfThreads if place_of(Names(backend)) is None else _NamesOfProcesses
-    return kind(backend)
+    return kind(backend, signer)
 
 
 def name_digest(name: str) -> Digest:
@@ -206,7 +212,7 @@ def _later(stamp: int, *records: NameRecord | None) -> int:
     return max(stamp, *(record.stamp + 1 for record in records if record is not None), 0)
 
 
-def _sealed(record: NameRecord, key: Digest) -> bytes:
+def _sealed(record: NameRecord, key: Digest, signer: Signer | None) -> bytes:
     fields = {
         "name": record.name,
         "value": record.value,
@@ -214,11 +220,11 @@ def _sealed(record: NameRecord, key: Digest) -> bytes:
         "stamp": record.stamp,
     }
     text = json.dumps(fields, separators=(",", ":"))  # ASCII: a name may have lone surrogates
-    return b"".join(seal(key, CODEC, Encoded(text.encode())))
+    return b"".join(seal(key, CODEC, Encoded(text.encode()), signer))
 
 
-def _unsealed(key: Digest, data: bytes) -> NameRecord:
-    codec, payload, _ = unseal(key, data)
+def _unsealed(key: Digest, data: bytes, signer: Signer | None) -> NameRecord:
+    codec, payload, _ = unseal(key, data, signer=signer)
     try:
         fields = json.loads(bytes(payload)) if codec == CODEC else {}
         value, metadata = (_digest(fields[name]) for name in ("value", "metadata"))

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Self
 import xxhash
 
 from fleche_like.backends import ByteBackend
-from fleche_like.codecs import Buffer, PickleCodec
+from fleche_like.codecs import Buffer, PickleCodec, Signer
 from fleche_like.errors import Indigestible, KeyNotFound
 from fleche_like.hashing import Digest, value_digest
 from fleche_like.storage.dividing import DESTRUCTURE_BYTES
@@ -49,6 +49,8 @@ class ResultStorage:
         storage_type: what kind of place that is.
         config: what the factory of that kind was given.
         destructure_bytes: as for :class:`BackendValueStorage`.
+        signer: signs names and results, and believes no others. It is no part of ``config``: give
+            it again to whatever is made from that.
 
     Thread-safe and process-safe as far as the backend is: of several who save under one name at
     once, one stays.
@@ -61,12 +63,15 @@ class ResultStorage:
         storage_type: StorageType = StorageType.REMOTE,
         config: dict[str, Any] | None = None,
         destructure_bytes: int | None = DESTRUCTURE_BYTES,
+        signer: Signer | None = None,
     ) -> None:
         self.backend = backend
         self.storage_type = storage_type
         self.config = dict(config or {})
-        self.names = names_in(backend)
-        self.values = BackendValueStorage(backend, destructure_bytes=destructure_bytes)
+        self.names = names_in(backend, signer)
+        self.values = BackendValueStorage(
+            backend, destructure_bytes=destructure_bytes, signer=signer
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backend!r})"

@@ -51,28 +51,40 @@ _OF_LIBRARIES: Final = {
     "numpy": ("dtype", "generic", "ufunc"),
     "pandas": ("api.extensions.ExtensionDtype", "offsets.BaseOffset", "Timestamp", "Timedelta"),
 }
+_FRAMES: Final = {"pandas": ("DataFrame", "Series")}
 _IMMUTABLE: Final = {"pandas": ("Index",)}
 """Immutable to those who use them, but made of objects that are not."""
 
 
 def referred(taken: Taken) -> Objects:
-    """Return the objects that a pickle refers to, but for the most common of the opaque ones."""
-    return {key: obj for key, (_, obj) in taken.memo.items() if type(obj) not in _OPAQUE}
+    """Return the objects that a pickle refers to and that somebody might want to share.
+
+    But for the most common of the opaque ones, and for what frames are made of inside.
+    """
+    objects = {key: obj for key, (_, obj) in taken.memo.items() if type(obj) not in _OPAQUE}
+    hidden = _metadata_of(objects) | _inside_immutables(objects)
+    return {key: obj for key, obj in objects.items() if key not in hidden} if hidden else objects
 
 
 def without_opaque(objects: Objects) -> Objects:
     """Return those objects whose identity can be observed: one that others share may change."""
-    kept = {key: obj for key, obj in objects.items() if not is_opaque(obj)}
-    immutable = _classes_of(_IMMUTABLE)
-    for obj in list(kept.values()):
-        if immutable and isinstance(obj, immutable):
-            kept = _without(kept, obj)
-    return kept
+    return {key: obj for key, obj in objects.items() if not is_opaque(obj)}
 
 
-def _without(objects: Objects, immutable: Any) -> Objects:
-    inside = take_apart(immutable, Asking(_nothing)).memo
-    return {key: obj for key, obj in objects.items() if key not in inside}
+def _metadata_of(objects: Objects) -> set[int]:
+    """Return the identities of lists that all frames of a class have in their state."""
+    frames = _classes_of(_FRAMES)
+    if not frames:
+        return set()
+    classes = (each for each in objects.values() if isinstance(each, type))
+    return {id(getattr(each, "_metadata", None)) for each in classes if issubclass(each, frames)}
+
+
+def _inside_immutables(objects: Objects) -> set[int]:
+    """Return the identities of immutable objects made of others, and of these."""
+    immutables = _classes_of(_IMMUTABLE)
+    found = [obj for obj in objects.values() if immutables and isinstance(obj, immutables)]
+    return {key for obj in found for key in take_apart(obj, Asking(_nothing)).memo}
 
 
 def _nothing(_obj: Any) -> None:

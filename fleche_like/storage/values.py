@@ -126,7 +126,12 @@ class BackendValueStorage(BackedStorage, ValueMixin):
         of ``gc`` begins anew. False also where that cannot be, and it has to be stored again.
         """
         with self._operation_context(key, intent=Intent.WRITE):
-            return self._is_kept_whole(key)
+            return self._is_young(key) or self._is_kept_whole(key)
+
+    def _is_young(self, key: Digest) -> bool:
+        """Whether a value was stored or relied on just now, and so were its parts."""
+        found = None if self._stats is None else self._stats.stat(self._path(key))
+        return found is not None and found.mtime > time.time() - RENEWED_AFTER_S
 
     def _is_kept_whole(self, key: Digest) -> bool:
         """As :meth:`keep`: a value of which a part was removed has to be stored again."""

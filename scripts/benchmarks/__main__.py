@@ -13,6 +13,7 @@ from pathlib import Path
 from scripts.benchmarks import (
     arrays,
     backends,
+    budgets,
     destructuring,
     digests,
     imports,
@@ -30,7 +31,7 @@ def suites() -> dict[str, Suite]:
     """All suites by name, in the order in which they run."""
     found: dict[str, Suite] = {}
     for module in (
-        memo, digests, arrays, destructuring, backends, index, transfer, upkeep, imports,
+        memo, digests, arrays, destructuring, backends, index, budgets, transfer, upkeep, imports,
     ):  # fmt: skip
         module.register(found)
     return found

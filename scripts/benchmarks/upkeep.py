@@ -40,7 +40,8 @@ with open_cache(sys.argv[2], memory_bytes=0) as cache:
     taken = time.perf_counter() - begin
 assert not getattr(found, "unreadable", 0) and getattr(found, "is_sound", True), found
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": taken, "peak_mb": peak, "values": found.values}))
+used = time.process_time()
+print(json.dumps({"seconds": taken, "cpu_s": used, "peak_mb": peak, "values": found.values}))
 """
 
 
@@ -92,7 +93,10 @@ def _row(verb: str, count: int, folder: Path, first: dict[str, float]) -> Row:
     found = json.loads(done.stdout)
     growth = found["peak_mb"] - first.setdefault(verb, found["peak_mb"])
     samples = Samples({OURS: [found["seconds"]]})
-    note = f"{found['values']:,} values, at most {found['peak_mb']:.0f} MB in memory"
+    note = (
+        f"{found['values']:,} values, {found['cpu_s']:.3g} s of processor,"
+        f" at most {found['peak_mb']:.0f} MB in memory"
+    )
     return Row(f"{verb} of {count:,} calls", samples, (_minutes, _flat(growth)), note)
 
 

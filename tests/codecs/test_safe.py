@@ -121,6 +121,8 @@ class Bomb:
         pd.DataFrame({"o": [Bomb()]}),
         pd.Series(pd.period_range("2020", periods=2)),
         pa.array(["a"], pa.string_view()),
+        np.zeros(2, np.dtype({"names": ["a"], "formats": ["i4"], "titles": ["t"]})),
+        pa.table([[1]], schema=pa.schema([pa.field("a", pa.int64(), metadata={"k": "v"})])),
         ZeroDivisionError("x"),
     ],
     ids=lambda value: type(value).__name__,
@@ -167,6 +169,7 @@ def test_it_is_registered_by_its_name() -> None:
 HOSTILE = {
     "no head": b"",
     "cut short": (2**60).to_bytes(8, "little") + b"[]",
+    "deeper than is written": document(b"[" * 150 + b"]" * 150),
     "deep lists": document(b"[" * 200_000 + b"]" * 200_000),
     "deep objects": document(b'{"a":' * 5000 + b"1" + b"}" * 5000),
     "deep tags": document(b'{"":"tuple","v":[' * 300 + b"]}" * 300),
@@ -189,6 +192,8 @@ HOSTILE = {
     "dtype without size": array("|S0", [2**40], 0),
     "huge shape": array("<f8", [2**40], 8),
     "shape that overflows": array("<f8", [2**61, 2**61, 0], 0),
+    "memory without bytes": array("<f8", [2**26], 0),
+    "more bytes than the shape asks for": array("<f8", [1], 16),
     "negative shape": array("<f8", [-1, -1], 8),
     "many axes": array("|u1", [1] * 100_000, 1),
     "objects in a structure": array(
@@ -205,6 +210,14 @@ HOSTILE = {
     "arrow offsets outside": document(
         {"": "pyarrow:array", "t": "string", "a": [2, [None, 12, 2]]},
         np.array([0, 2**30, 2**30], "<i4").tobytes() + b"ab",
+    ),
+    "arrow offsets that go back": document(
+        {"": "pyarrow:array", "t": "string", "a": [2, [None, 12, 2]]},
+        np.array([0, 2**30, 2], "<i4").tobytes() + b"ab",
+    ),
+    "arrow text that is none": document(
+        {"": "pyarrow:array", "t": "string", "a": [1, [None, 8, 1]]},
+        np.array([0, 1], "<i4").tobytes() + b"\xff",
     ),
     "arrow longer than its bytes": document(
         {"": "pyarrow:array", "t": "int64", "a": [10**6, [None, 8]]}, b"x" * 8

@@ -144,6 +144,17 @@ def test_values_are_encoded_anew_for_a_cache_of_data_alone(tmp_path):
             assert import_(more, tmp_path / "safe.fla").calls == 3
 
 
+def test_a_pickle_that_lies_in_a_cache_of_data_alone_does_not_move(tmp_path):
+    with opened(tmp_path / "source") as pickles:
+        fill(pickles, range(2))
+    with opened(tmp_path / "source", trust="safe") as source:
+        source.save(call(7))
+        with opened(tmp_path / "target", trust="safe") as target:
+            done = transfer(source, target)
+            assert (done.copied, done.incomplete) == (1, 2)
+            assert not target.values.contains(source.calls.load(call(1).key).result)
+
+
 class Odd:
     """What no safe codec holds."""
 

@@ -22,6 +22,7 @@ from fleche_like.maintenance import bulk, transfer
 from fleche_like.maintenance import copying as copying_module
 from fleche_like.storage import BackendCallStorage, BackendValueStorage
 from fleche_like.storage.layout import path
+from tests.index.databases import DIALECTS, empty
 from tests.maintenance.caches import KINDS, LARGE, call, fill, held, opened
 
 
@@ -321,3 +322,20 @@ def test_a_transfer_and_a_writer_do_not_disturb_each_other(tmp_path, embedded):
 def _write_more(tmp_path):
     with opened("embedded", tmp_path / "source") as source:
         fill(source, range(50, 120))
+
+
+@pytest.fixture(params=DIALECTS)
+def url(request, tmp_path):
+    return empty(request.param, tmp_path)
+
+
+def test_calls_go_to_a_server_and_back(url, source, tmp_path):
+    with fl.open_cache(url, values=tmp_path / "values") as server:
+        assert transfer(source, server).copied == 20
+        assert held(server) == held(source)
+        with pytest.raises(ConfigError), fl.open_cache(url) as again:
+            transfer(server, again, pop=True)
+        with opened("embedded", tmp_path / "back") as back:
+            assert transfer(server, back, pop=True).popped == 20
+            assert held(back) == held(source)
+        assert held(server) == {}

@@ -8,17 +8,20 @@ import fleche_like
 from fleche_like import errors
 
 PROMISED = {
-    "fleche_like": """memoize open_cache set_cache use_cache current_cache Cache digest Digest
-        DIGEST_LENGTH register_digest Indigestible Call DigestedCall LazyCall QueryCall Ignored
-        Required arg meta result""",
+    "fleche_like": """memoize open_cache set_cache use_cache current_cache Cache CacheStack
+        CachePool digest Digest DIGEST_LENGTH register_digest Indigestible Call DigestedCall
+        LazyCall QueryCall Ignored Required arg meta result File wrap_executor StorageManager""",
     "fleche_like.backends": """ByteBackend Storage AsyncStorage StorageStat LocalBackend
         MemoryBackend FsspecBackend DatabaseBackend TieredBackend MirroredBackend LocalStorage
         MemoryStorage FsspecStorage DatabaseStorage connect""",
-    "fleche_like.codecs": "Codec register_codec PickleCodec",
+    "fleche_like.codecs": "Codec register_codec PickleCodec SafeCodec",
     "fleche_like.storage": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement
         StorageBackend ValueStorage ValueMixin CallStorage CallMixin SerializingMixin
-        PerKeyLockMixin BackendValueStorage BackendCallStorage""",
-    "fleche_like.index": "SqlCallStorage upgrade current check",
+        PerKeyLockMixin ReadWriteLockMixin InterProcessLockMixin
+        BackendValueStorage BackendCallStorage""",
+    "fleche_like.storage.manager": """StorageManager StorageType StorageError create_memory_storage
+        create_filesystem_storage create_database_storage create_storage_manager""",
+    "fleche_like.index": "SqlCallStorage upgrade downgrade current check",
 }
 PAIRS = [(module, name) for module, names in PROMISED.items() for name in names.split()]
 

@@ -13,6 +13,7 @@ from tests.project.paths import ROOT
 
 PAGES = [
     "README.md",
+    "docs/composing.md",
     "docs/configuration.md",
     "docs/memoizing.md",
     "docs/parallel.md",

@@ -16,7 +16,7 @@ from fleche_like.codecs import PickleCodec, seal
 from fleche_like.storage.layout import path
 from fleche_like.storage.records import seal_record
 
-LAYOUTS = ("folder", "database", "elsewhere")
+LAYOUTS = ("folder", "database", "elsewhere", "budgeted")
 
 
 class Place:
@@ -27,8 +27,12 @@ class Place:
         self.folder = folder
 
     def open(self, **options: Any) -> Cache:
-        if self.layout == "folder":
-            return fl.open_cache(self.folder, **{"inline_bytes": 2000} | options)
+        if self.layout in ("folder", "budgeted"):
+            usual = {
+                "inline_bytes": 2000,
+                "max_items": 10**6 if self.layout == "budgeted" else None,
+            }
+            return fl.open_cache(self.folder, **usual | options)
         values = self.folder / "values-here" if self.layout == "elsewhere" else None
         return fl.open_cache(f"sqlite:///{self.database}", values=values, **options)
 

@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 import fleche_like as fl
-from fleche_like.backends import DatabaseBackend, FsspecBackend, connect
+from fleche_like.backends import DatabaseBackend, FsspecBackend, MemoryBackend, connect
 from fleche_like.cli import main
 from fleche_like.codecs import Signer, generate_key, key_of, signer_of
 from fleche_like.database import Database
 from fleche_like.index import SqlCallStorage
+from fleche_like.maintenance import export
+from fleche_like.storage.manager import ResultStorage, StorageManager
 from fleche_like.support.redact import redact
 from tests.project.paths import ROOT
 
@@ -213,6 +215,24 @@ def test_a_worker_that_crashes_prints_no_key(tmp_path: Path) -> None:
     )
     assert "RuntimeError" in done.stderr
     assert secrets_in(done.stdout + done.stderr) == []
+
+
+def test_an_archive_of_a_signed_cache_holds_no_key(tmp_path: Path) -> None:
+    with fl.open_cache(tmp_path / "c", keys=KEY) as cache:
+        cache.save(fl.Call("f", {"x": [1]}, "lab", result=b"x" * 10_000))
+        export(cache, tmp_path / "archive", show_progress=False)
+    data = (tmp_path / "archive").read_bytes()
+    assert key_of(KEY).id.hex().encode() in data  # it is signed
+    assert not any(secret.encode() in data for secret in SECRETS)
+    assert key_of(KEY).secret not in data
+
+
+def test_a_described_storage_manager_has_no_secret(tmp_path: Path) -> None:
+    results = ResultStorage(MemoryBackend(), signer=Signer([key_of(KEY)]))
+    with StorageManager(results) as manager:
+        manager.save_result("a", [1])
+        shown = [manager, manager.get_storage_info(), vars(manager), vars(results), results]
+        assert secrets_in(repr(shown)) == []
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,9 @@ def test_late_records_are_verified_too(place: Place) -> None:
     with place.open(keys=OURS) as honest, place.open(keys=False) as other:
         honest.save(call("f", 1))
         other.save(call("g", 2))
-        with fresh(place) as cache:
+        with fresh(place) as cache:  # neither is indexed yet
             assert {each.name for each in cache.query()} == {"f"}
+            assert {each.name for each in cache.query(arguments={"x": 1})} == {"f"}
     with fresh(place) as cache:
         assert {each.name for each in cache.query(arguments={"x": 1})} == {"f"}
     with fresh(place, keys=False) as cache:
@@ -348,3 +349,20 @@ def test_an_unsigned_cache_writes_what_it_always_did(place: Place) -> None:
     keys = filled(place, None)
     assert place.record(keys["small"])[:2] == MAGIC
     assert place.value(digest_of("small"))[20] == 0
+
+
+@pytest.mark.parametrize("part", ["skeleton", "inside"])
+def test_values_in_parts_are_signed_part_by_part(place: Place, part: str) -> None:
+    shared = np.arange(50_000.0)
+    value = {"data": shared, "more": [1]}
+    with place.open(keys=OURS, destructure_bytes=1000) as cache:
+        key = cache.save(call("f", value))
+        assert cache.values.references(fl.digest(value)) == (fl.digest(shared),)  # type: ignore[attr-defined]
+    with fresh(place) as cache:
+        assert fl.digest(cache.lookup(key)) == fl.digest(value)
+    digest = fl.digest(value if part == "skeleton" else shared)
+    place.plant(digest, bomb(digest))
+    with fresh(place, destructure_bytes=1000) as cache:
+        assert {*map(id, all_ways(cache, key))} == {id(MISSING)}
+        cache.save(call("f", value))
+        assert fl.digest(cache.lookup(key)) == fl.digest(value)

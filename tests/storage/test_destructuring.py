@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import itertools
 import pickle
 from typing import Any, NamedTuple
 
@@ -13,11 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fleche_like.backends import DatabaseBackend, LocalBackend, MemoryBackend
+from fleche_like.backends import LocalBackend, MemoryBackend
 from fleche_like.backends.abilities import stat
-from fleche_like.codecs import Encoded, PartsCodec, PickleCodec, Skeleton, dumps, seal
-from fleche_like.errors import DamagedEnvelope, DecodeError, PartNotFound
-from fleche_like.hashing import Digest, digest
+from fleche_like.codecs import Encoded, PickleCodec, dumps
+from fleche_like.hashing import digest
 from fleche_like.storage import BackendValueStorage, PerKeyLockMixin, containers, register_container
 from fleche_like.storage.layout import path
 from fleche_like.support.sentinel import MISSING
@@ -283,9 +281,12 @@ class TestSharing:
 
     def test_what_nobody_can_change_does_not_keep_parts_in_their_whole(self):
         values = storage()
-        frame = pd.DataFrame({"x": BIG, "y": BIG})
-        value = [BIG, BIG + 1, frame, frame * 2, ["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
-        assert len(values.references(values.save(value))) == 6
+        names = pd.Index([f"n{number}" for number in range(len(BIG))])
+        frame = pd.DataFrame({"x": BIG, "y": BIG}, index=names)
+        parts = [BIG, BIG + 1, frame, frame * 2, frame["x"], frame["y"]]
+        parts += [["name", *LARGE_LIST], ["name", *LARGE_LIST[1:]]]
+        assert frame.index.array is parts[4].index.array
+        assert set(values.references(values.save(parts))) == set(map(digest, parts))
 
     def test_a_parent_that_its_part_refers_to_is_itself(self):
         parent = Plain(None)
@@ -346,119 +347,6 @@ def shape(value: Any) -> list[Any]:
     return seen
 
 
-class TestDamage:
-    """A value one of whose parts is damaged or gone is a miss, and can be stored again."""
-
-    @pytest.fixture
-    def values(self, tmp_path):
-        return BackendValueStorage(LocalBackend(tmp_path), destructure_bytes=LEAST)
-
-    def damage(self, values: BackendValueStorage, key: Digest) -> None:
-        where = path(values.prefix, key)
-        data = bytearray(values.backend.get_bytes(where))
-        data[-9] ^= 1
-        values.backend.put_bytes(where, data)
-
-    def test_a_missing_part_is_a_miss(self, values):
-        key = values.save([BIG, 1])
-        values.evict(digest(BIG))
-        with pytest.raises(KeyError) as caught:
-            values.load(key)
-        assert isinstance(caught.value, PartNotFound)
-        assert (caught.value.key, caught.value.part) == (key, digest(BIG))
-        assert values.lookup(key) is MISSING
-
-    def test_a_damaged_part_is_put_aside_and_a_miss(self, values):
-        key = values.save([BIG, 1])
-        self.damage(values, digest(BIG))
-        with pytest.raises(DamagedEnvelope):
-            values.load(key)
-        assert values.lookup(key) is MISSING
-        aside = {
-            name.rpartition("/")[2]
-            for name in values.backend.list_prefix("quarantine", recursive=True)
-        }
-        assert aside == {key, digest(BIG)}
-
-    @pytest.mark.parametrize("look", [True, False])
-    @pytest.mark.parametrize("database", [True, False])
-    def test_a_value_is_whole_again_once_it_is_saved_again(self, tmp_path, values, look, database):
-        if database:
-            backend = DatabaseBackend(f"sqlite:///{tmp_path / 'x.db'}")
-            values = BackendValueStorage(backend, destructure_bytes=LEAST)
-        value = [BIG, [BIG, *LARGE_LIST], *range(LEAST)]
-        key = values.save(value)
-        values.evict(digest(BIG))
-        if look:
-            assert values.lookup(key) is MISSING
-        values.save(value)
-        assert same(values.load(key), value)
-        values.close()
-
-    def test_a_damaged_container_unpickles_nothing(self, values):
-        key = values.save([BIG, Exploding()])
-        self.damage(values, key)
-        with pytest.raises(DamagedEnvelope):
-            values.load(key)
-
-    def test_what_cannot_be_unpickled_is_said_to_be_so(self, values):
-        key = values.save([BIG, Exploding()], digest("exploding"))
-        with pytest.raises(DecodeError):
-            values.load(key)
-
-    def test_a_value_that_is_a_part_of_itself_is_damage(self, values):
-        key, other = digest("a"), digest("b")
-        put_skeleton(values, key, other)
-        put_skeleton(values, other, key)
-        assert values.references(key) == (other,)
-        with pytest.raises(DamagedEnvelope, match="never end"):
-            values.load(key)
-
-    def test_parts_without_end_are_damage(self, values):
-        keys = [digest(n) for n in range(100)]
-        for key, part in itertools.pairwise(keys):
-            put_skeleton(values, key, part)
-        with pytest.raises(DamagedEnvelope):
-            values.load(keys[0])
-
-    def test_parts_that_multiply_are_damage(self, values, monkeypatch):
-        monkeypatch.setattr("fleche_like.storage.divided.MOST_OBJECTS", 10_000)
-        keys = [digest(n) for n in range(12)]
-        for key, part in itertools.pairwise(keys):
-            put_skeleton(values, key, *[part] * 1000)
-        values.save(1, keys[-1])
-        with pytest.raises(DamagedEnvelope, match="more than"):
-            values.load(keys[0])
-
-    @pytest.mark.parametrize("cut", [0, 10, 40, 60, 90, -1])
-    def test_the_parts_of_what_was_cut_short_are_none(self, values, cut):
-        key = values.save([BIG, 1])
-        where = path(values.prefix, key)
-        values.backend.put_bytes(where, values.backend.get_bytes(where)[:cut])
-        assert values.references(key) == ()
-
-    def test_a_forged_list_of_parts_is_not_believed(self, values):
-        key = values.save([BIG, 1])
-        where = path(values.prefix, key)
-        data = values.backend.get_bytes(where).replace(bytes.fromhex(digest(BIG)), bytes(16))
-        values.backend.put_bytes(where, data)
-        assert values.references(key) == ()
-
-
-def put_skeleton(values: BackendValueStorage, key: Digest, *parts: Digest) -> None:
-    encoded = PartsCodec().encode(Skeleton(parts, pickle.dumps(None)))
-    values.put_encoded(seal(key, "parts", encoded), key)
-
-
-class Exploding:
-    def __reduce__(self) -> Any:
-        return _explode, ()
-
-
-def _explode() -> None:
-    raise RuntimeError("unpickled")
-
-
 def test_parts_are_written_before_what_refers_to_them():
     written = []
 
@@ -475,6 +363,31 @@ def test_parts_are_written_before_what_refers_to_them():
     key = values.save([BIG, [BIG + 1, *LARGE_LIST]])
     assert written[-1] == path(values.prefix, key)
     assert len(set(written)) == 4
+
+
+def test_a_writer_that_stops_at_any_write_leaves_a_miss_or_the_value():
+    class Stopping(MemoryBackend):
+        left = 0
+
+        def put_bytes(self, key, data):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            super().put_bytes(key, data)
+
+    value = [BIG, [BIG + 1, *LARGE_LIST], {"again": LARGE_LIST}, "x" * LEAST]
+    key = digest(value)
+    for writes in range(6):
+        backend = Stopping()
+        values = BackendValueStorage(backend, destructure_bytes=LEAST)
+        backend.left = writes
+        if writes < 6 - 1:
+            with pytest.raises(KeyboardInterrupt):
+                values.save(value)
+            assert values.lookup(key) is MISSING
+        backend.left = 10
+        values.save(value)
+        assert same(values.load(key), value)
 
 
 def test_references_read_only_the_beginning_of_a_value():

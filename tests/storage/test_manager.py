@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,6 @@ def storage(request, tmp_path):
     }[request.param]()
     yield made
     made.close()
-
-
-@pytest.fixture
-def two(tmp_path):
-    with create_storage_manager(
-        "filesystem", {"base_path": tmp_path / "a"}, "filesystem", {"base_path": tmp_path / "b"}
-    ) as manager:
-        yield manager
 
 
 def test_the_manager_is_exported_from_the_top():
@@ -178,12 +171,19 @@ def test_renaming_onto_a_name_in_either_storage_is_refused(two):
     assert two.list_results(from_backend="secondary") == ["b", "c"]
 
 
-def test_many_threads_rename_onto_one_name_and_lose_nothing(storage):
+def test_many_threads_rename_onto_one_name_and_lose_nothing(storage, monkeypatch):
     names = [f"run {number}" for number in range(8)]
     for name in names:
         storage.save_result(name, name)
     refused = []
     barrier = threading.Barrier(8)
+    put = storage.backend.put_bytes
+
+    def put_slowly(key: str, data: bytes) -> None:
+        time.sleep(0.005)  # for the others to look in between
+        put(key, data)
+
+    monkeypatch.setattr(storage.backend, "put_bytes", put_slowly)
 
     def rename(name: str) -> None:
         barrier.wait()
@@ -354,87 +354,6 @@ class TestFallback:
         assert manager.load_result("name") == [1]
         with pytest.raises(StorageError):
             manager.to_dict()
-
-
-class TestSyncing:
-    """Bringing two storages in line."""
-
-    def test_interrupted_it_goes_on_where_it_was(self, two, monkeypatch):
-        for number in range(10):
-            two.primary.save_result(str(number), [number])
-        original = type(two.secondary.names).replace
-        done: list[str] = []
-
-        def interrupting(self, old, new):
-            if len(done) == 4:
-                raise KeyboardInterrupt
-            done.append(new.name)
-            return original(self, old, new)
-
-        monkeypatch.setattr(type(two.secondary.names), "replace", interrupting)
-        with pytest.raises(KeyboardInterrupt):
-            two.sync_backends()
-        monkeypatch.undo()
-        counts = two.sync_backends()
-        assert (counts["copied"], counts["skipped"], counts["primary_to_secondary"]) == (6, 4, 6)
-        assert two.list_results(from_backend="secondary") == two.list_results()
-
-    def test_a_deletion_does_not_come_back(self, two):
-        two.save_result("name", 1)
-        two.delete_result("name", from_all=False)
-        counts = two.sync_backends("bidirectional")
-        assert counts["deleted"] == 1
-        assert not two.exists_result("name", check_all=True)
-
-    def test_what_was_saved_after_a_deletion_stays(self, two):
-        two.save_result("name", 1)
-        two.delete_result("name", from_all=False)
-        two.secondary.save_result("name", 2)
-        two.sync_backends("bidirectional")
-        assert two.load_result("name") == 2
-
-    def test_a_clock_that_was_set_back_does_not_undo_a_save(self, two, monkeypatch):
-        monkeypatch.setattr("fleche_like.storage.names._now", lambda: 10**18)
-        two.save_result("name", "old")
-        monkeypatch.setattr("fleche_like.storage.names._now", lambda: 5)
-        two.save_result("name", "new", replicate=False)
-        two.sync_backends("bidirectional")
-        assert two.secondary.load_result("name") == "new"
-        two.delete_result("name", from_all=False)
-        two.sync_backends("bidirectional")
-        assert two.list_results(from_backend="secondary") == []
-
-    def test_damaged_results_are_counted_and_left_alone(self, two):
-        two.primary.save_result("good", "good")
-        two.primary.save_result("bad", "bad")
-        two.secondary.save_result("bad", "older")
-        two.primary.save_result("bad", "bad")
-        two.primary.values.evict(digest("bad"))
-        counts = two.sync_backends()
-        assert (counts["copied"], counts["errors"]) == (1, 1)
-        assert two.secondary.load_result("bad") == "older"
-
-    def test_parts_travel_with_their_value(self, two):
-        two.primary.save_result("name", [BIG, {"inner": BIG}])
-        two.sync_backends()
-        np.testing.assert_equal(two.secondary.load_result("name")[1]["inner"], BIG)
-
-    def test_tombstones_can_be_forgotten(self, two):
-        two.save_result("name", 1)
-        two.delete_result("name", from_all=False)
-        assert two.primary.forget_deletions(older_than_s=3600) == 0
-        assert two.primary.forget_deletions() == 1
-        two.sync_backends("bidirectional")
-        assert two.load_result("name") == 1
-
-    def test_it_takes_two_and_a_direction(self, two):
-        with pytest.raises(StorageError):
-            two.sync_backends("sideways")
-        with pytest.raises(StorageError):
-            StorageManager(MemoryBackend()).sync_backends()
-        for place in ("secondary", "elsewhere"):
-            with pytest.raises(ValueError, match=r"secondary|place"):
-                StorageManager(MemoryBackend()).list_results(from_backend=place)
 
 
 class TestDescription:

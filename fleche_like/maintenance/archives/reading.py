@@ -21,7 +21,6 @@ from fleche_like.maintenance.archives.frames import ArchiveFile, Frame
 from fleche_like.maintenance.bulk import (
     BATCH,
     Used,
-    forget,
     needs_result,
     require_writable,
     save_all,
@@ -209,14 +208,13 @@ class _Taker:
         changed = [call for call, _ in found.other] if self._overwrite else []
         if not self._dry_run:
             with self._cache._operation_contexts([call.key for call in self._calls]):
-                self._together.run(lambda: self._write([*found.new, *changed], changed))
+                self._together.run(lambda: self._write([*found.new, *changed]))
                 for call in changed:
                     self._cache.memory.discard(call.key)
         self._count(found, len(changed))
         self._begin()
 
-    def _write(self, calls: list[DigestedCall], changed: list[DigestedCall]) -> None:
-        forget(self._cache, changed)
+    def _write(self, calls: list[DigestedCall]) -> None:
         if self._values:
             self._sink.put([*self._values.items()])
         storage = self._cache.calls
