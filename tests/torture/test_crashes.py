@@ -61,7 +61,6 @@ def test_writers_that_are_killed_leave_nothing_broken(make, kills):
     report = torture(make, kills=kills, rounds=3)
     assert report.is_clean, report
     assert report.kills >= kills
-    assert report.calls > 0
 
 
 def test_maintenance_meanwhile_may_be_killed_too():
