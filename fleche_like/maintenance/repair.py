@@ -7,7 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 from fleche_like.backends import ByteBackend
 from fleche_like.calls import DigestedCall
-from fleche_like.errors import ConfigError, FlecheError
+from fleche_like.codecs import unseal
+from fleche_like.errors import CodecError, ConfigError, FlecheError, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.maintenance.contents import damage_of
@@ -29,7 +30,8 @@ class Repairer:
     """Mends one cache.
 
     What cannot be had from the other place is put aside, so that nothing meets it again; the
-    damaged bytes are kept under ``quarantine/``. Each step is atomic and may be done twice.
+    damaged bytes are kept under ``quarantine/``. What is intact, but signed by nobody that is known
+    here, stays: another reader may believe it. Each step is atomic and may be done twice.
 
     Args:
         cache: what is mended.
@@ -45,8 +47,7 @@ class Repairer:
         """Mend a value whose bytes are damaged."""
         if self._fetched(digest):
             return "repaired"
-        quarantine(self._values.backend, path(self._values.prefix, digest))
-        return "quarantined"
+        return "left" if self._is_foreign_value(digest) else self._put_value_aside(digest)
 
     def result(self, key: Digest, digest: Digest) -> Outcome:
         """Mend a call whose result, or a part of it, is gone."""
@@ -57,16 +58,20 @@ class Repairer:
 
     def part(self, whole: Digest, digest: Digest) -> Outcome:
         """Mend a value that lacks a part."""
-        return "repaired" if self._fetched(digest) else self.value(whole)
+        if self._fetched(digest) or self._fetched(whole):
+            return "repaired"
+        return self._put_value_aside(whole)
 
     def record(self, key: Digest) -> Outcome:
         """Mend a call whose record is gone or damaged."""
         call = self._other_call(key)
-        if call is None:
-            self._put_aside(key)
-            return "quarantined"
-        self._calls.save(call)
-        return "repaired"
+        if call is not None:
+            self._calls.save(call)
+            return "repaired"
+        if self._is_foreign_call(key):
+            return "left"
+        self._put_aside(key)
+        return "quarantined"
 
     def _fetched(self, digest: Digest) -> bool:
         """Put the value of the other place here, if it has a sound one."""
@@ -99,6 +104,30 @@ class Repairer:
         except (KeyError, FlecheError) as error:
             logger.warning("call %s cannot be had elsewhere: %s", key, error)
             return None
+
+    def _is_foreign_value(self, digest: Digest) -> bool:
+        values = self._values
+        try:
+            data = values.backend.get_bytes(path(values.prefix, digest))
+            unseal(digest, data, signer=values.signer)
+        except UntrustedEnvelope:
+            return True
+        except (KeyError, CodecError):
+            return False
+        return False
+
+    def _is_foreign_call(self, key: Digest) -> bool:
+        try:
+            self._calls.load(key)
+        except UntrustedEnvelope:
+            return True
+        except (KeyError, FlecheError):
+            return False
+        return False
+
+    def _put_value_aside(self, digest: Digest) -> Outcome:
+        quarantine(self._values.backend, path(self._values.prefix, digest))
+        return "quarantined"
 
     def _put_aside(self, key: Digest) -> None:
         if isinstance(self._calls, SqlCallStorage):

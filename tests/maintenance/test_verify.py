@@ -453,7 +453,7 @@ def test_values_in_parts_are_checked_part_by_part(tmp_path):
         copy.close()
 
 
-def test_what_nobody_trusted_signed_is_found(tmp_path):
+def test_what_nobody_trusted_signed_is_found_and_stays(tmp_path):
     with opened(tmp_path, keys=generate_key()) as cache:
         stored = fill(cache, 6)
         assert verify(cache).is_sound
@@ -465,6 +465,18 @@ def test_what_nobody_trusted_signed_is_found(tmp_path):
         forged = seal_record(cache.load(stored[2]).digested)
         sql(cache, "UPDATE calls SET record = :r WHERE key = :k", r=forged, k=stored[2])
         assert verify(cache).found == {"value": 1, "record": 1}
-        assert verify(cache, repair="quarantine").left == 0
-        assert verify(cache).is_sound
+        assert verify(cache, repair="quarantine").left == 2
+        assert verify(cache).found == {"value": 1, "record": 1}
         assert right(cache, stored) == [2, 5]
+
+
+def test_a_repair_without_the_right_keys_puts_nothing_aside(tmp_path):
+    with opened(tmp_path, keys=generate_key()) as cache:
+        stored = fill(cache, 6)
+    with opened(tmp_path, keys=generate_key()) as cache:
+        found = verify(cache, repair="quarantine")
+        assert found.quarantined == 0
+        assert found.found["record"] == found.calls == 6
+    with opened(tmp_path, keys=False) as cache:
+        assert verify(cache).is_sound
+        assert right(cache, stored) == []
