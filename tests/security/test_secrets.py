@@ -191,6 +191,7 @@ def test_the_command_line_tells_no_secret(
         f'[caches.c]\nurl = "{PASSWORD}',
         f'[caches.c]\npath = "x"\nmax_bytes = "{TOKEN}"',
     ],
+    ids=lambda content: content.replace(KEY, "KEY"),  # the same in every process
 )
 def test_errors_of_configuration_show_no_values(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
