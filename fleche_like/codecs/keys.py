@@ -121,25 +121,21 @@ def _from_environment(name: str) -> list[Key]:
 
 
 def _from_file(path: Path) -> list[Key]:
+    shown = redact(str(path))  # perhaps a key was taken for a file
     try:
         with path.open(encoding="utf-8") as file:
-            _refuse_readable_by_others(path, os.fstat(file.fileno()))
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read()
     except OSError as error:
-        shown = redact(str(path))  # perhaps a key was taken for a file
         raise ConfigError(f"keys: {shown} cannot be read: {error.strerror}", source=shown) from None
     except ValueError:  # of UTF-8; or a NUL in the path
-        raise ConfigError(f"keys: {path} is no text file", source=str(path)) from None
-    return _keys_in(text, str(path))
-
-
-def _refuse_readable_by_others(path: Path, found: os.stat_result) -> None:
-    if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
+        raise ConfigError(f"keys: {shown} is no text file", source=shown) from None
+    if os.name == "posix" and mode & 0o077:
         raise ConfigError(
-            f"keys: others may read {path} (mode {stat.S_IMODE(found.st_mode):04o}); "
-            f"run: chmod 600 {path}",
-            source=str(path),
+            f"keys: others may read {shown} (mode {mode:04o}); run: chmod 600 {shown}",
+            source=shown,
         )
+    return _keys_in(text, shown)
 
 
 def _keys_in(text: str, place: str) -> list[Key]:
