@@ -127,9 +127,14 @@ def _from_file(path: Path) -> list[Key]:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read()
     except OSError as error:
-        raise ConfigError(f"keys: {shown} cannot be read: {error.strerror}", source=shown) from None
+        problem = f"cannot be read: {error.strerror}"
     except ValueError:  # of UTF-8; or a NUL in the path
-        raise ConfigError(f"keys: {shown} is no text file", source=shown) from None
+        problem = "is no text file"
+    else:
+        problem = ""
+    if problem:
+        # Not inside the handler: the error there names the path, and some pickle it along.
+        raise ConfigError(f"keys: {shown} {problem}", source=shown)
     if os.name == "posix" and mode & 0o077:
         raise ConfigError(
             f"keys: others may read {shown} (mode {mode:04o}); run: chmod 600 {shown}",

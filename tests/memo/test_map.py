@@ -314,10 +314,11 @@ def test_coroutine_functions_run_in_executors_too():
 
 
 def test_leaving_an_asynchronous_batch_cancels_its_tasks():
-    ended = []
+    ended: list[int] = []
 
     @fl.memoize(code="none")
     async def f(x):
+        begun.release()
         try:
             await asyncio.sleep(x)
         except asyncio.CancelledError:
@@ -328,7 +329,10 @@ def test_leaving_an_asynchronous_batch_cancels_its_tasks():
     async def main():
         answers: Any = f.map([0, 20, 30])
         assert await anext(answers) == 0
+        for _ in range(3):
+            await begun.acquire()
         await answers.aclose()
 
+    begun = asyncio.Semaphore(0)
     asyncio.run(main())
     assert sorted(ended) == [20, 30]
