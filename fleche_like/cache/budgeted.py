@@ -244,6 +244,11 @@ class BudgetedCache(Cache):
         self.stored += 1
         self._after(account, gone)
 
+    def _save_values(self, call: DigestedCall, result: Any, prepared: PreparedCall) -> None:
+        # The result first: when it goes into a file, no transaction has begun yet.
+        self.values.save(result, call.result)
+        self._save_arguments(prepared)
+
     def _save_again_what_went(
         self, account: Account, call: DigestedCall, result: Any, prepared: PreparedCall
     ) -> None:

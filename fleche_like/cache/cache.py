@@ -377,11 +377,6 @@ class Cache(Asking):
         with self._operation_context(call.key), self._storage_contexts(call, prepared):
             self._unit_of_work.run(save)
 
-    def _save_values(self, call: DigestedCall, result: Any, prepared: PreparedCall) -> None:
-        # The result first: when it goes into a file, no transaction has begun yet.
-        self.values.save(result, call.result)
-        self._save_arguments(prepared)
-
     def _save_record(
         self, call: DigestedCall, manifest: Mapping[str, Digest] | None
     ) -> Iterable[Digest]:

@@ -24,6 +24,7 @@ from typing import Any
 from fleche_like.calls import Expression, Field, arg, meta, result
 from fleche_like.errors import FlecheError, QueryError
 from fleche_like.hashing import Digest
+from fleche_like.support.syntax import parse_expression
 
 MAX_LENGTH = 10_000
 
@@ -59,7 +60,7 @@ def parse_condition(text: str) -> Expression:
     if len(text) > MAX_LENGTH:
         raise QueryError(f"a condition of {len(text)} characters; {MAX_LENGTH} are allowed")
     try:
-        return _condition(ast.parse(text.strip(), mode="eval").body)
+        return _condition(parse_expression(text).body)
     except FlecheError:
         raise
     except (SyntaxError, RecursionError, MemoryError) as error:

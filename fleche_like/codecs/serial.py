@@ -99,5 +99,9 @@ def decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer] = ()
         raise
     # Not BaseException: KeyboardInterrupt, or SystemExit from a signal handler, is not the file's.
     except Exception as error:
-        message = f"decoding {key!r} raised {type(error).__name__}: {error}"
-        raise DecodeError(message, key=key) from error
+        raise failed(key, error) from error
+
+
+def failed(key: str, error: Exception) -> DecodeError:
+    """Return the error that says what decoding the bytes of a key raised."""
+    return DecodeError(f"decoding {key!r} raised {type(error).__name__}: {error}", key=key)

@@ -7,6 +7,7 @@ cheapest by guessing; servers know their tables.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -46,29 +47,38 @@ _BY_FUNCTION: Final = "calls AS one INDEXED BY ix_calls_function"
 def counting_rows(where: Where) -> Any:
     """Return the statement that counts the calls of rows, where nothing else is asked."""
     (first, columns), *_ = where.joined.items()
-    conditions = _conditions(where, columns, but=first)
+    # Of a function with few calls these are counted instead, so that none are to be gathered.
+    conditions = _conditions(where, columns, but=first, gather=False)
     # Not of a column: that would be looked at in every row, for twice the time.
     statement = sa.select(sa.func.count()).select_from(columns.call.table)
     return statement.where(*where.on_rows[first], *conditions)
 
 
-def _conditions(where: Where, columns: Columns, but: Place) -> Iterator[Condition]:
-    """Yield everything that is asked of the call of a row, but for what is asked of the row."""
+def _conditions(where: Where, columns: Columns, but: Place, *, gather: bool) -> Iterator[Condition]:
+    """Yield everything that is asked of the call of a row, but for what is asked of the row.
+
+    Args:
+        where: what is asked.
+        columns: those of the row.
+        but: the field that the row is about.
+        gather: whether the calls of the functions that are asked for are few: put together first.
+    """
     if where.watermark is not None:
         yield columns.call + sa.literal_column("0") <= where.watermark
     for place, others in where.joined.items():
         if place != but:
             yield columns.call.in_(sa.select(others.call).where(*where.on_rows[place]))
     if where.identity is not None:
-        yield _is_of_functions(where, columns)
+        yield columns.call.in_(_of_functions(where)) if gather else _is_of_functions(where, columns)
+
+
+def _of_functions(where: Where) -> Any:
+    """Return the select of all calls of the functions that are asked for."""
+    return sa.select(calls.c.id).where(calls.c.function.in_(where.identity), is_derived())
 
 
 def _is_of_functions(where: Where, columns: Columns) -> Condition:
     """Return that the call of a row is one of the functions that are asked for."""
-    gathered = sa.select(calls.c.id).where(calls.c.function.in_(where.identity), is_derived())
-    among: Condition = columns.call.in_(gathered)
-    if not where.is_any(gathered.offset(MOST_GATHERED)):
-        return among
     # Gathering many calls takes longer than all the rest. In the table of calls, which SQLite would
     # ask about each, they are far apart; the index by function has them side by side.
     same: Condition = sa.literal_column("one.id") == columns.call
@@ -183,7 +193,16 @@ class RowSums:
                 return None, []
             columns = TABLES[kind].alias().c
             own = [columns.name == number]
-        return columns, [*own, *_conditions(self._where, columns, but=place)]
+        conditions = _conditions(self._where, columns, but=place, gather=self._gathers)
+        return columns, [*own, *conditions]
+
+    @functools.cached_property
+    def _gathers(self) -> bool:
+        """Whether the functions that are asked for have few calls; looked up once."""
+        where = self._where
+        if where.identity is None:
+            return False
+        return not where.is_any(_of_functions(where).offset(MOST_GATHERED))
 
     # --- groups --------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from fleche_like.errors import CodecError, ConfigError, DamagedEnvelope, KeyNotF
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.uses import Uses
+from fleche_like.maintenance.sealed import signing
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.records import open_record
 
@@ -67,7 +68,7 @@ def uses_of(calls: CallStorage) -> Uses | None:
 
 def opener_of(calls: CallStorage) -> Callable[[bytes, Digest], DigestedCall]:
     """Return what opens the records of a call storage, for who believes its signer's alone."""
-    return functools.partial(open_record, signer=getattr(calls, "signer", None))
+    return functools.partial(open_record, signer=signing(calls))
 
 
 def stored_calls(calls: CallStorage, uses: Uses | None, after: int = 0) -> Iterator[Stored]:

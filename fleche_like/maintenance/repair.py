@@ -15,6 +15,7 @@ from fleche_like.maintenance.contents import damage_of
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.storage import BackendCallStorage, BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.layout import path, quarantine
+from fleche_like.storage.replicate import can_copy_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Repairer:
         if other is None:
             return False
         try:
-            if isinstance(other, BackendValueStorage) and _alike(other, self._values):
+            if isinstance(other, BackendValueStorage) and can_copy_bytes(other, self._values):
                 return self._copied(other, digest)
             self._values.put_encoded(self._values.encode(other.load(digest), digest), digest)
         except (KeyError, FlecheError) as error:
@@ -136,11 +137,6 @@ class Repairer:
             quarantine(self._calls.backend, path(self._calls.prefix, key))
         else:
             self._calls.evict(key)
-
-
-def _alike(one: BackendValueStorage, other: BackendValueStorage) -> bool:
-    """Whether the stored bytes of one may be those of the other: they are signed alike."""
-    return one.signer == other.signer
 
 
 def _opened(

@@ -11,7 +11,8 @@ from fleche_like.backends.abilities import read_range
 from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Signer, Skeleton, seal
 from fleche_like.codecs.layout import HEAD_SIZE, damaged, read_head
 from fleche_like.codecs.parts import assemble, parts_size, read_parts
-from fleche_like.errors import CodecError, DecodeError, KeyNotFound, PartNotFound
+from fleche_like.codecs.serial import failed
+from fleche_like.errors import CodecError, KeyNotFound, PartNotFound
 from fleche_like.hashing import Digest
 from fleche_like.storage.dividing import MOST_LEVELS, Content, Division, Part, divide
 
@@ -130,8 +131,7 @@ class Assembly:
         except MemoryError:
             raise
         except Exception as error:
-            message = f"decoding {key!r} raised {type(error).__name__}: {error}"
-            raise DecodeError(message, key=key) from error
+            raise failed(key, error) from error
 
     def _check(self, key: Digest, count: int) -> None:
         self._objects += count

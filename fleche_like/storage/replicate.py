@@ -26,8 +26,7 @@ Place: TypeAlias = tuple[Names, BackendValueStorage]
 
 def can_copy_bytes(source: BackendValueStorage, target: BackendValueStorage) -> bool:
     """Return whether what one storage sealed is what the other would have: signed alike."""
-    mine, other = getattr(source, "signer", None), getattr(target, "signer", None)
-    return bool(mine == other)
+    return source.signer == target.signer
 
 
 def copy_value(source: BackendValueStorage, target: BackendValueStorage, key: Digest) -> int:
