@@ -156,11 +156,12 @@ class Cache(Asking):
         """
         result = self.memory.get(key)
         if result is MISSING:
+            since = self.memory.changes
             result = self._read(key)
             if result is MISSING:
                 self.misses += 1
                 return MISSING
-            self.memory.put(key, result)
+            self.memory.put(key, result, since)
         self.hits += 1
         return result
 
@@ -174,9 +175,10 @@ class Cache(Asking):
         found = self.memory.get_many(wanted)
         missing = [key for key in wanted if key not in found]
         if missing:
-            read, keep = self._read_many_in_place(missing), self.memory.put
+            since, keep = self.memory.changes, self.memory.put
+            read = self._read_many_in_place(missing)
             for key, result in read.items():
-                keep(key, result)
+                keep(key, result, since)
             found |= read
         self.hits += len(found)
         self.misses += len(wanted) - len(found)

@@ -60,6 +60,10 @@ class MemoryTier:
         generation: returns the number; may do I/O.
         codec: how what can change is held; pickle unless said otherwise.
 
+    Attributes:
+        changes: how often anything was forgotten because it had changed, or may have. Who reads
+            from storage looks at it before, and hands it to ``put``.
+
     Thread-safe. ``get`` takes no lock.
     """
 
@@ -75,6 +79,7 @@ class MemoryTier:
         self._fresh_until = 0.0
         self._entries: dict[str, _Entry] = {}
         self._read_once: set[str] = set()
+        self.changes = 0
         self._renew_after_fork()
         renew_after_fork(self)
 
@@ -120,9 +125,9 @@ class MemoryTier:
     def _revalidate(self, now: float) -> None:
         """Forget everything if a stored call has changed or gone since the last look.
 
-        The number is read before whatever a miss reads next from the storage. So an entry that
-        is filled in from there can be older than the number only if the number was raised
-        later, which the next look notices.
+        The number is read before whatever a miss reads next from the storage, and nothing is
+        kept that was read before the number. So an entry can be older than the number only if
+        the number was raised later, which the next look notices.
         """
         generation = self._generation_now()
         if generation != self._generation:
@@ -130,8 +135,14 @@ class MemoryTier:
             self._generation = generation
         self._fresh_until = now + CHECK_INTERVAL_S
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: str, value: Any, since: int) -> None:
         """Keep a result that was just read from storage, after ``get`` had not found it.
+
+        Args:
+            key: of the call.
+            value: the result.
+            since: what :attr:`changes` was before it was read. If that has changed, another thread
+                may have overwritten the call meanwhile, and the result is not kept.
 
         Only the second such reading of a key counts: most results are read once, and a copy of
         each would cost time and push out what is read often. Without a ``get`` before, and where
@@ -149,6 +160,8 @@ class MemoryTier:
         if entry is None or entry.size > self.max_bytes // _LARGEST_SHARE:
             return
         with self._lock:
+            if self.changes != since:
+                return
             self._drop(key)
             self._entries[key] = entry
             self.bytes += entry.size
@@ -186,11 +199,13 @@ class MemoryTier:
     def discard(self, key: str) -> None:
         """Forget one call's result."""
         with self._lock:
+            self.changes += 1
             self._drop(key)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
+            self.changes += 1
             self._entries.clear()
             self.bytes = 0
 

@@ -24,8 +24,8 @@ from fleche_like.testing.strategies import values
 
 def keep(held, key, value):
     """Read a result twice: the second time it is kept."""
-    held.put(key, value)
-    held.put(key, value)
+    held.put(key, value, held.changes)
+    held.put(key, value, held.changes)
 
 
 def tier(max_bytes=1_000_000):
@@ -46,10 +46,55 @@ def test_what_was_put_is_got(value):
 
 def test_only_the_second_reading_is_kept():
     held = tier()
-    held.put("k", 1)
+    held.put("k", 1, held.changes)
     assert held.get("k") is MISSING
-    held.put("k", 1)
+    held.put("k", 1, held.changes)
     assert held.get("k") == 1
+
+
+def test_what_was_read_before_a_change_is_not_kept():
+    number = 0
+    held = MemoryTier(1_000_000, lambda: number)
+    assert held.get("k") is MISSING
+    held.put("k", "old", held.changes)
+    since = held.changes
+    held.discard("k")
+    held.put("k", "old", since)
+    assert held.get("k") is MISSING
+
+    since = held.changes
+    number = 1
+    time.sleep(2 * CHECK_INTERVAL_S)
+    assert held.get("k") is MISSING  # another thread's look, between reading and keeping
+    held.put("k", "old", since)
+    assert held.get("k") is MISSING
+    held.put("k", "new", held.changes)
+    assert held.get("k") == "new"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_result_that_is_overwritten_while_it_is_read_is_not_answered_again(tmp_path, many):
+    """A thread that reads, is held up, and keeps what it read after another one's overwriting."""
+    with fl.open_cache(tmp_path) as cache:
+        key = cache.save(fl.Call("f", {"x": 1}, result="old"))
+        attribute = "_read_many_in_place" if many else "_read"
+        read = getattr(cache, attribute)
+
+        def slow(wanted):
+            found = read(wanted)
+            cache.save(fl.Call("f", {"x": 1}, result="new"))
+            time.sleep(2 * CHECK_INTERVAL_S)
+            cache.memory.get("another call")
+            return found
+
+        def look_up():
+            return cache.lookup_many([key])[key] if many else cache.lookup(key)
+
+        look_up()
+        setattr(cache, attribute, slow)
+        assert look_up() == "old"
+        setattr(cache, attribute, read)
+        assert look_up() == "new"
 
 
 def test_mutable_values_are_not_shared():
