@@ -83,14 +83,14 @@ def _collect(
     elif isinstance(value, Mapping):
         for key, item in value.items():
             part = segment(key if type(key) is str else _text(key))
-            place = f"{name}.{part}" if name else part
+            place = f"{name}.{part}" if depth else part
             if type(item) in _AS_THEY_ARE and depth < MAX_DEPTH:
                 leaves[place] = item
             else:
                 _collect(item, place, depth + 1, segment, leaves)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            place = f"{name}.{index}" if name else str(index)
+            place = f"{name}.{index}" if depth else str(index)
             _collect(item, place, depth + 1, segment, leaves)
     elif (view := scalar_view(value)) is not MISSING:
         leaves[name] = view

@@ -142,6 +142,7 @@ class MariaDB(Unknown):
             "net_write_timeout": A_YEAR_S,
         }
         assigned = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
+        assigned += _UNBOUNDED_RECURSION
         return ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", f"SET {assigned}")
 
     def adapt(self, connection: Connection) -> None:
@@ -185,6 +186,16 @@ SYSTEMS: Final[dict[str, System]] = {
     "mariadb": MariaDB(),
 }
 UNKNOWN: Final[System] = Unknown()
+
+
+_UNBOUNDED_RECURSION: Final = (
+    "/*M!100300 , SESSION max_recursive_iterations = 4294967295 */"
+    "/*!80003 , SESSION cte_max_recursion_depth = 4294967295 */"
+)
+"""MariaDB ends a recursion after 1,000 rounds and says nothing, MySQL with an error.
+
+Each executes the comment that is its own.
+"""
 
 
 def _is_pymysql(connection: Connection) -> bool:

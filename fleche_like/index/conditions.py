@@ -145,7 +145,9 @@ class Where:
     def _branch(self, name: str) -> Bounds:
         """Return where there is metadata under a name, or under any name inside it."""
         leaf = self._ids.known_name(name)
-        inner = self._ids.beginning(f"{name}.") if spell(name) == name else []
+        # A name that ends in a blank is spelled by digest, and what is inside it as it is.
+        begin = f"{name}."
+        inner = self._ids.beginning(begin) if spell(begin) == begin else []
         sure = [number for number, _ in inner] + ([] if leaf is None else [leaf])
         # Names that are spelled by digest may lie inside anything.
         escaped = self._ids.beginning(ESCAPE)

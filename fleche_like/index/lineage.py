@@ -7,7 +7,7 @@ containers too. Calls that are late are joined in Python: they are few.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,9 +21,14 @@ from fleche_like.index.models import arguments, calls, names
 from fleche_like.index.scalars import Condition, is_derived
 from fleche_like.index.spelling import OF_RESULTS
 from fleche_like.index.typed import OTHER, PARTED
+from fleche_like.index.upserts import MYSQL
 
 MOST_SEEDS: Final = 500
 """Digests or keys in one look-up of where to begin."""
+
+BY_CALL: Final = "PRIMARY"
+BY_RESULT: Final = "ix_calls_result"
+BY_VALUE: Final = "ix_arguments_value_name_call"
 
 Fetch = Callable[[Any], Iterator[DigestedCall]]
 
@@ -220,7 +225,8 @@ class _Up(_Way):
         inside = sa.and_(ways.c.way == 1, part.c.value == used.c.value, *self.parts_made(part))
         source = sa.outerjoin(source, part, inside)
         producer = sa.func.coalesce(made.c.id, part.c.call)
-        return sa.select(producer.label("call")).select_from(source).where(producer.isnot(None))
+        found = sa.select(producer.label("call")).select_from(source).where(producer.isnot(None))
+        return _along(found, {used: BY_CALL, made: BY_RESULT, part: BY_VALUE})
 
 
 class _Down(_Way):
@@ -250,7 +256,20 @@ class _Down(_Way):
         source = sa.outerjoin(source, part, inside)
         value = sa.func.coalesce(made.c.result, part.c.value)
         source = sa.join(source, used, sa.and_(used.c.value == value, *self.uses(used)))
-        return sa.select(used.c.call).select_from(source)
+        found = sa.select(used.c.call).select_from(source)
+        return _along(found, {made: BY_CALL, part: BY_CALL, used: BY_VALUE})
+
+
+def _along(statement: Any, indexes: Mapping[Any, str]) -> Any:
+    """Return a statement for which MariaDB and MySQL join what is named as it is, along indexes.
+
+    Left to themselves they read the whole table of arguments for each round of a recursion.
+    """
+    for dialect in MYSQL:
+        statement = statement.prefix_with("STRAIGHT_JOIN", dialect=dialect)
+        for table, index in indexes.items():
+            statement = statement.with_hint(table, f"FORCE INDEX ({index})", dialect)
+    return statement
 
 
 def _ways() -> Any:
