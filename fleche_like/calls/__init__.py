@@ -28,7 +28,7 @@ from fleche_like.calls.expressions import (
     meta,
     result,
 )
-from fleche_like.calls.key import KeyMaker, Version, call_key, key_maker
+from fleche_like.calls.key import KeyMaker, Version, call_key, checked_version, key_maker
 from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
 from fleche_like.calls.lineage import LineageQuery, Related, SupportsLineage, related_in
 from fleche_like.calls.metadata import flatten, freeze
@@ -81,6 +81,7 @@ __all__ = [
     "all_parts",
     "arg",
     "call_key",
+    "checked_version",
     "count",
     "digest_arguments",
     "flatten",

@@ -9,12 +9,15 @@ from typing import Any, Final, TypeAlias
 
 from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
+from fleche_like.calls.display import shown_value
+from fleche_like.errors import Indigestible
 from fleche_like.hashing import Digest, digest, encode, encode_node, encode_str, tuple_prefix
 from fleche_like.hashing.bulk import scalar
 from fleche_like.hashing.tags import NODE
 
 Version: TypeAlias = int | str | None
 
+_VERSIONS: Final = frozenset({int, str, type(None)})
 _MAX_NAMES: Final = 1024
 _FULL: Final = re.compile(r"[0-9a-f]{32}\Z").match
 
@@ -121,8 +124,29 @@ class KeyMaker:
 
 @functools.lru_cache(maxsize=256, typed=True)
 def key_maker(name: str, module: str | None, version: Version, code: Digest | None) -> KeyMaker:
-    """Return the maker of keys for an identity; the same one again for a while."""
-    return KeyMaker(name, module, version, code)
+    """Return the maker of keys for an identity; the same one again for a while.
+
+    Raises:
+        Indigestible: as :func:`checked_version`.
+    """
+    return KeyMaker(name, module, checked_version(version), code)
+
+
+def checked_version(version: Version) -> Version:
+    """Return a version that a record can hold.
+
+    Raises:
+        Indigestible: it is neither an ``int`` nor a text nor ``None``, or of a type derived from
+            these: it would not be read back as what it was.
+    """
+    if type(version) not in _VERSIONS:
+        shown = shown_value(version)
+        raise Indigestible(
+            f"version={shown}: a version is an int or a text, such as version={str(version)!r:.60}",
+            path="version",
+            kind=type(version).__name__,
+        )
+    return version
 
 
 def _is_full(value: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fleche_like.calls.call import Call, DigestedCall
-from fleche_like.calls.key import Version
+from fleche_like.calls.key import Version, checked_version
 from fleche_like.calls.lazy import LazyCall
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.scalars import Scalar
@@ -51,13 +51,14 @@ class QueryCall:
         What it returns is its own ``digested()``. This is what a storage compiles to a query.
 
         Raises:
-            Indigestible: a value has no stable identity.
+            Indigestible: a value has no stable identity, or the version is no int and no text.
             InvalidDigest: a short digest has under 4 characters, or is none at all.
         """
         return replace(
             self,
             arguments=None if self.arguments is None else _patterns(self.arguments),
             metadata=None if self.metadata is None else flatten(freeze(self.metadata), dotted=True),
+            version=checked_version(self.version),
             code=_code_patterns(self.code),
             result=as_pattern(self.result),
         )

@@ -26,6 +26,9 @@ from fleche_like.index.upserts import MYSQL
 MOST_SEEDS: Final = 500
 """Digests or keys in one look-up of where to begin."""
 
+MOST_RANKS: Final = 32
+"""Up to so deep a limited depth is one statement; beyond that each rank is one."""
+
 BY_CALL: Final = "PRIMARY"
 BY_RESULT: Final = "ix_calls_result"
 BY_VALUE: Final = "ix_arguments_value_name_call"
@@ -56,9 +59,9 @@ class LineageReader:
         late = self._late.pending().calls if self._late is not None else ()
         related = Related(self._start(asked, late))
         if asked.up:
-            related.cut |= self._follow(asked, related, late, _Up(asked))
+            related.cut |= self._follow(asked, related, late, _Up(asked, self._database.dialect))
         if asked.down:
-            related.cut |= self._follow(asked, related, late, _Down(asked))
+            related.cut |= self._follow(asked, related, late, _Down(asked, self._database.dialect))
         return related
 
     def _start(self, asked: LineageQuery, late: Iterable[DigestedCall]) -> DigestedCall | None:
@@ -74,7 +77,9 @@ class LineageReader:
         start = related.start
         values = [] if asked.value is None else [asked.value]
         values += [] if start is None else way.ties_of(start)
-        rounds = self._with_late(values, late, way, asked) if late else [self._all(values, way)]
+        # A circle is gone round as often as the depth allows, where one statement counts it.
+        by_rank = late or (asked.depth is not None and asked.depth > MOST_RANKS)
+        rounds = self._with_late(values, late, way, asked) if by_rank else [self._all(values, way)]
         found = {call.key: call for calls_found in rounds for call in calls_found}
         if start is not None:
             found.pop(start.key, None)
@@ -130,8 +135,9 @@ def _without(values: Sequence[Digest], tried: set[Digest]) -> list[Digest]:
 class _Way(abc.ABC):
     """One direction."""
 
-    def __init__(self, asked: LineageQuery) -> None:
+    def __init__(self, asked: LineageQuery, dialect: str) -> None:
         self.asked = asked
+        self.has_lateral = dialect == "postgresql"
         parts = sa.select(names.c.id).where(
             names.c.name >= OF_RESULTS, names.c.name < _after(OF_RESULTS)
         )
@@ -181,7 +187,7 @@ class _Way(abc.ABC):
         if self.asked.scalars:
             return [has_digest, table.c.value != bytes(16)]
         kinds: list[Any] = [sa.literal_column(str(kind)) for kind in (OTHER, PARTED)]
-        untyped = [table.c.num.is_(None), table.c.text.is_(None), table.c.kind.in_(kinds)]
+        untyped = [table.c.num.is_(None), table.c.text.is_(None), _unsearched(table.c.kind).in_(kinds)]
         empty = table.c.value.not_in([bytes(16), *map(bytes.fromhex, sorted(EMPTY))])
         return [*untyped, has_digest, empty]
 
@@ -192,7 +198,7 @@ class _Way(abc.ABC):
             return found
         kinds: list[Any] = [sa.literal_column(str(kind)) for kind in (OTHER, PARTED)]
         empty = table.c.result.not_in(map(bytes.fromhex, sorted(EMPTY)))
-        return [*found, table.c.kind.in_(kinds), empty]
+        return [*found, _unsearched(table.c.kind).in_(kinds), empty]
 
 
 class _Up(_Way):
@@ -217,8 +223,21 @@ class _Up(_Way):
 
     def step(self, reach: Any) -> Any:
         used, made, part = arguments.alias(), calls.alias(), arguments.alias()
-        ways = _ways()
+        if self.has_lateral:
+            used = _one_by_one(
+                sa.select(used.c.value).where(used.c.call == reach.c.call, *self.uses(used))
+            )
+            whole = sa.select(made.c.id.label("call")).where(
+                made.c.result == used.c.value, *self.results(made)
+            )
+            inside = sa.select(part.c.call).where(
+                part.c.value == used.c.value, *self.parts_made(part)
+            )
+            maker = _one_by_one(whole, inside)
+            source = sa.join(sa.join(reach, used, sa.true()), maker, sa.true())
+            return sa.select(maker.c.call).select_from(source)
         source = sa.join(reach, used, sa.and_(used.c.call == reach.c.call, *self.uses(used)))
+        ways = _ways()
         source = sa.join(source, ways, sa.true())
         whole = sa.and_(ways.c.way == 0, made.c.result == used.c.value, *self.results(made))
         source = sa.outerjoin(source, made, whole)
@@ -248,6 +267,18 @@ class _Down(_Way):
 
     def step(self, reach: Any) -> Any:
         used, made, part = arguments.alias(), calls.alias(), arguments.alias()
+        if self.has_lateral:
+            whole = sa.select(made.c.result.label("value")).where(
+                made.c.id == reach.c.call, *self.results(made)
+            )
+            inside = sa.select(part.c.value).where(
+                part.c.call == reach.c.call, *self.parts_made(part)
+            )
+            value = _one_by_one(whole, inside)
+            users = sa.select(used.c.call).where(used.c.value == value.c.value, *self.uses(used))
+            user = _one_by_one(users)
+            source = sa.join(sa.join(reach, value, sa.true()), user, sa.true())
+            return sa.select(user.c.call).select_from(source)
         ways = _ways()
         source = sa.join(reach, ways, sa.true())
         whole = sa.and_(ways.c.way == 0, made.c.id == reach.c.call, *self.results(made))
@@ -260,6 +291,16 @@ class _Down(_Way):
         return _along(found, {made: BY_CALL, part: BY_CALL, used: BY_VALUE})
 
 
+def _one_by_one(*selects: Any) -> Any:
+    """Return what selects give, together, for each row that they are joined to.
+
+    The offset of nothing is what PostgreSQL does not look through: else it puts whole tables
+    beside each other in each round of a recursion.
+    """
+    both = sa.union_all(*selects) if len(selects) > 1 else selects[0]
+    return both.offset(sa.literal_column("0")).lateral()
+
+
 def _along(statement: Any, indexes: Mapping[Any, str]) -> Any:
     """Return a statement for which MariaDB and MySQL join what is named as it is, along indexes.
 
@@ -270,6 +311,11 @@ def _along(statement: Any, indexes: Mapping[Any, str]) -> Any:
         for table, index in indexes.items():
             statement = statement.with_hint(table, f"FORCE INDEX ({index})", dialect)
     return statement
+
+
+def _unsearched(column: Any) -> Any:
+    """Return a column such that no search begins with it: nearly all rows of interest are alike."""
+    return column + sa.literal_column("0")
 
 
 def _ways() -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, get_args, overload
 
 from fleche_like.cache import ArgumentsKept, Cache
-from fleche_like.calls import Version
+from fleche_like.calls import Version, checked_version
 from fleche_like.errors import UncachableFunction
 from fleche_like.memo.active import checked_cache
 from fleche_like.memo.audit import AuditOption
@@ -77,8 +77,8 @@ def memoize(
             options: ``@memoize(version=2)``.
         cache: the cache to use; if omitted, the one in use where a call is made
             (:func:`use_cache`, :func:`set_cache`, else the default one).
-        version: added to the key, to tell results of before and after a change apart that the
-            code does not show.
+        version: an int or a text, added to the key, to tell results of before and after a change
+            apart that the code does not show.
         ignore: parameters that are no part of the key.
         require: parameters that must be passed explicitly for a call to be cached.
         metadata: what to record of each call beside its runtime: fixed entries as a mapping, or
@@ -108,6 +108,7 @@ def memoize(
             coroutine function with ``isolate``, since all tasks share one working directory.
         ConfigError: ``ignore`` or ``require`` names what is no parameter, or an option makes no
             sense.
+        Indigestible: ``version`` is neither an int nor a text.
         TypeError: ``cache`` is not an open cache, but perhaps the folder of one.
 
     >>> import fleche_like as fl
@@ -123,7 +124,7 @@ def memoize(
         raise ValueError(f"code={code!r} is none of {get_args(CodeMode)}")
     options: dict[str, Any] = {
         "cache": checked_cache(cache),
-        "version": version,
+        "version": checked_version(version),
         "ignore": ignore,
         "require": require,
         "metadata": metadata,

@@ -75,7 +75,7 @@ def test_these_match(template):
     [
         QueryCall("g"),
         QueryCall(module="n"),
-        QueryCall(version=True),
+        QueryCall(version="1"),
         QueryCall(version="2"),
         QueryCall(result=0),
         QueryCall(code=digest("d")),
