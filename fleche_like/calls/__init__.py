@@ -33,7 +33,7 @@ from fleche_like.calls.lazy import LazyArguments, LazyCall, Loader
 from fleche_like.calls.lineage import LineageQuery, Related, SupportsLineage, related_in
 from fleche_like.calls.metadata import flatten, freeze
 from fleche_like.calls.operands import Comparator, Constant, Operand
-from fleche_like.calls.parts import Part, Parts, Path, all_parts
+from fleche_like.calls.parts import Part, Parts, Path, all_parts, item_of, part_at
 from fleche_like.calls.scalars import Scalar, instant_us, is_scalar, scalar_view
 from fleche_like.calls.selection import Selection, SupportsSelection, select_from
 from fleche_like.calls.template import QueryCall
@@ -89,8 +89,10 @@ __all__ = [
     "grouped",
     "instant_us",
     "is_scalar",
+    "item_of",
     "key_maker",
     "meta",
+    "part_at",
     "related_in",
     "result",
     "scalar_view",

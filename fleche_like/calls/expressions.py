@@ -31,7 +31,7 @@ from fleche_like.calls.display import shown_value
 from fleche_like.calls.lazy import LazyCall
 from fleche_like.calls.metadata import escape
 from fleche_like.calls.operands import Comparator, Constant, Operand, compares, equals
-from fleche_like.calls.parts import Part, item_of, part_at
+from fleche_like.calls.parts import MAX_KEY, Part, item_of, part_at
 from fleche_like.errors import QueryError
 from fleche_like.hashing import Digest, value_digest
 from fleche_like.support.sentinel import MISSING, Missing
@@ -153,14 +153,23 @@ class Field:
         return Aggregate("std", self)
 
     def __getitem__(self, item: str | int) -> Field:
-        if type(item) not in {str, int} or (isinstance(item, int) and item < 0):
-            raise QueryError(f"a path is made of names and indices from 0, not {shown_value(item)}")
+        if type(item) not in {str, int} or (isinstance(item, int) and not 0 <= item < MAX_KEY):
+            shown = shown_value(item)
+            raise QueryError(f"a path is made of names and indices from 0 to 2**63, not {shown}")
         if self.kind == "meta":
             return replace(self, name=f"{self.name}.{escape(str(item))}")
         return replace(self, path=(*self.path, item))
 
     def __bool__(self) -> NoReturn:
         raise QueryError("a field has no truth value: compare it, as in arg('flag') == True")
+
+    def __invert__(self) -> NoReturn:
+        raise QueryError(f"a field is no condition: compare it, as in {self!r} == False")
+
+    def __and__(self, other: object) -> NoReturn:
+        raise QueryError(f"a field is no condition: compare it, as in {self!r} == True")
+
+    __or__ = __rand__ = __ror__ = __and__
 
     def __repr__(self) -> str:
         name = "" if self.kind == "result" else repr(self.name)

@@ -37,12 +37,13 @@ MAX_DEPTH: Final = 6
 MAX_ITEMS: Final = 16
 #: Longer texts inside a container are not copied into its sketch.
 MAX_TEXT_LENGTH: Final = 1024
+#: Paths have smaller integers in them, and records too.
+MAX_KEY: Final = 2**63
 #: Among so many values nodes are looked for.
 MAX_VISITED: Final = 16_384
 
 _ATOMS: Final = frozenset({bool, type(None)})
 _SCALARS: Final = frozenset({bool, int, float, str, type(None)})
-_MAX_KEY: Final = 2**63
 _IS_DIGEST: Final = re.compile(r"[0-9a-f]{32}\Z").match
 _UNKNOWN: Final = "?"
 _MAPPING: Final = frozenset({"m", "n"})
@@ -214,7 +215,7 @@ class _Sketcher:
         for key, value in items:
             if type(key) is str:
                 by_text[key] = self._part(value, depth + 1)
-            elif type(key) is int and 0 <= key < _MAX_KEY:
+            elif type(key) is int and 0 <= key < MAX_KEY:
                 by_number.append([key, self._part(value, depth + 1)])
             else:  # no path leads there
                 self.loose += _nodes_in(value)

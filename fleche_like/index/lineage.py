@@ -27,7 +27,7 @@ MOST_SEEDS: Final = 500
 """Digests or keys in one look-up of where to begin."""
 
 MOST_RANKS: Final = 32
-"""Up to so deep a limited depth is one statement; beyond that each rank is one."""
+"""So many calls away are counted by one statement where the depth is limited."""
 
 BY_CALL: Final = "PRIMARY"
 BY_RESULT: Final = "ix_calls_result"
@@ -98,16 +98,18 @@ class LineageReader:
     ) -> Iterator[list[DigestedCall]]:
         """Yield what is reached, again and again where late calls lie between.
 
-        Where the depth counts that is rank by rank, else all that the index knows at once.
+        Where the depth counts that is rank by rank (or, if none is late, so many ranks at once as
+        one statement may count), else all that the index knows at once.
         """
         known_late = way.index_of(Ties(late, scalars=asked.scalars))
-        step = None if asked.depth is None else 1
+        step = None if asked.depth is None else 1 if late else MOST_RANKS
         seen: set[Digest] = set()
         tried: set[Digest] = set()
         rank = 0
         while (values := _without(values, tried)) and (asked.depth is None or rank < asked.depth):
             tried.update(values)
-            found = list(self._reached(values, way, step))
+            here = step if asked.depth is None else min(step or 1, asked.depth - rank)
+            found = list(self._reached(values, way, here))
             inside = [v for call in found for v in way.ties_of(call)] if step is None else []
             for value in dict.fromkeys([*values, *inside]):
                 found += known_late.get(value, ())
@@ -118,7 +120,7 @@ class LineageReader:
             if len(seen) > asked.most + 1:
                 return
             values = [value for call in new for value in way.ties_of(call)]
-            rank += 1
+            rank += step or 1
 
     def _reached(
         self, values: Sequence[Digest], way: _Way, depth: int | None
@@ -187,9 +189,10 @@ class _Way(abc.ABC):
         if self.asked.scalars:
             return [has_digest, table.c.value != bytes(16)]
         kinds: list[Any] = [sa.literal_column(str(kind)) for kind in (OTHER, PARTED)]
-        untyped = [table.c.num.is_(None), table.c.text.is_(None), _unsearched(table.c.kind).in_(kinds)]
+        untyped = [table.c.num.is_(None), table.c.text.is_(None)]
+        alike = _unsearched(table.c.kind).in_(kinds)
         empty = table.c.value.not_in([bytes(16), *map(bytes.fromhex, sorted(EMPTY))])
-        return [*untyped, has_digest, empty]
+        return [*untyped, alike, has_digest, empty]
 
     def results(self, table: Any) -> list[Condition]:
         """Return where the result of a call makes ties."""
@@ -297,7 +300,7 @@ def _one_by_one(*selects: Any) -> Any:
     The offset of nothing is what PostgreSQL does not look through: else it puts whole tables
     beside each other in each round of a recursion.
     """
-    both = sa.union_all(*selects) if len(selects) > 1 else selects[0]
+    both: Any = sa.union_all(*selects)
     return both.offset(sa.literal_column("0")).lateral()
 
 

@@ -12,14 +12,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fleche_like.calls import RESULT, DigestedCall, Scalar, flatten
+from fleche_like.calls import RESULT, DigestedCall, Field, LazyCall, Scalar, arg, flatten
 from fleche_like.hashing import Digest
+from fleche_like.query import parts
 from fleche_like.query.batches import load_all
 from fleche_like.query.source import QuerySource
 from fleche_like.support.sentinel import MISSING
 
 RESERVED = frozenset({"key", "name", "module", "version", "result"})
-PREFIXES = ("arg.", "meta.")
+PREFIXES = ("arg.", "meta.", "result.")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Choice:
     """What a table shows.
 
     Attributes:
-        arguments: their names, or None for all that occur.
+        arguments: the fields to show by the names of their columns, or None for all arguments that
+            occur.
         results: None for scalar results only (and no column if there are none), True to load
             all, False for no column.
         metadata: True, False, or dotted names.
@@ -35,7 +37,7 @@ class Choice:
         values: whether arguments that are no scalars are loaded; else their digest stands.
     """
 
-    arguments: Collection[str] | None = None
+    arguments: Mapping[str, Field] | None = None
     results: bool | None = None
     metadata: bool | Collection[str] = True
     short: bool = True
@@ -114,10 +116,11 @@ def _identity(calls: Sequence[DigestedCall]) -> dict[str, list[Any]]:
 
 
 def _arguments(seen: list[_Seen], choice: Choice, source: QuerySource) -> dict[str, list[Any]]:
-    names = choice.arguments
-    if names is None:
+    fields = choice.arguments
+    if fields is None:
         names = dict.fromkeys(name for each in seen for name in each.call.arguments)
-    columns = {argument_column(name): [each.cell(name) for each in seen] for name in names}
+        fields = {argument_column(name): arg(name) for name in names}
+    columns = {name: _cells(field, seen, choice, source) for name, field in fields.items()}
     if not choice.values:
         return columns
     cells = (cell for column in columns.values() for cell in column)
@@ -126,6 +129,14 @@ def _arguments(seen: list[_Seen], choice: Choice, source: QuerySource) -> dict[s
         name: [values.get(cell, cell) if type(cell) is Digest else cell for cell in column]
         for name, column in columns.items()
     }
+
+
+def _cells(field: Field, seen: list[_Seen], choice: Choice, source: QuerySource) -> list[Any]:
+    if field.kind == "arg" and not field.path:
+        return [each.cell(field.name) for each in seen]
+    calls = [each.call for each in seen]
+    loader = parts.kept_by(field, calls, source, values=choice.values)
+    return [parts.cell(field, LazyCall(call, loader), values=choice.values) for call in calls]
 
 
 def _results(seen: list[_Seen], choice: Choice, source: QuerySource) -> dict[str, list[Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from fleche_like.calls import Field, LazyCall, Operand, Ordering, arg, meta, result
 from fleche_like.errors import QueryError
@@ -13,18 +15,36 @@ from fleche_like.support.sentinel import MISSING
 
 Key: TypeAlias = str | Field | Callable[[LazyCall], Any]
 
+_STEP: Final = r"""\[(?:\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]"""
+_PATH: Final = re.compile(rf"(.+?)((?:{_STEP})+)", re.DOTALL)
+_STEPS: Final = re.compile(_STEP, re.DOTALL)
+
 
 def field_named(name: str) -> Field:
     """Return the field that a table's column of that name shows.
 
+    Raises:
+        QueryError: parts of results are not written with a dot.
+
     >>> field_named("alpha"), field_named("meta.runtime.walltime"), field_named("arg.result")
     (arg('alpha'), meta('runtime.walltime'), arg('result'))
+    >>> field_named("result['score']"), field_named("cfg['layers'][0]")
+    (result()['score'], arg('cfg')['layers'][0])
     """
-    if name == "result":
-        return result()
     if name.startswith("meta."):
         return meta(name.removeprefix("meta."))
-    return arg(name.removeprefix("arg."))
+    if name.startswith("result."):
+        part = name.removeprefix("result.")
+        raise QueryError(f"no field {name!r}: a part of results is result()[{part!r}]")
+    split = _PATH.fullmatch(name)
+    field = _whole(name if split is None else split[1])
+    for step in [] if split is None else _STEPS.findall(split[2]):
+        field = field[ast.literal_eval(step[1:-1])]
+    return field
+
+
+def _whole(name: str) -> Field:
+    return result() if name == "result" else arg(name.removeprefix("arg."))
 
 
 def name_of(field: Field) -> str:
@@ -59,6 +79,29 @@ def ordering_of(field: str | Field | Ordering) -> Ordering:
 def orderings(fields: Iterable[str | Field | Ordering]) -> tuple[Ordering, ...]:
     """Return the orderings that ``fields`` stand for, in their order."""
     return tuple(ordering_of(field) for field in fields)
+
+
+def columns_of(fields: str | Field | Iterable[str | Field] | None) -> dict[str, Field] | None:
+    """Return fields by the names of their columns; ``None`` for whatever there is.
+
+    Raises:
+        QueryError: something is no field.
+    """
+    if fields is None:
+        return None
+    several = (fields,) if isinstance(fields, str | Field) else fields
+    found = {}
+    for one in several:
+        if not isinstance(one, str | Field):
+            raise QueryError(f"no column: {type(one).__name__}")
+        field = field_named(one) if isinstance(one, str) and _names_a_part(one) else one
+        named = arg(field) if isinstance(field, str) else field
+        found[name_of(named)] = named
+    return found
+
+
+def _names_a_part(name: str) -> bool:
+    return _PATH.fullmatch(name) is not None
 
 
 def key_function(key: Key) -> Callable[[LazyCall], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
 from fleche_like.errors import QueryError
@@ -54,8 +54,20 @@ def _kind(cell: Any) -> str:
             return "exact"
         return "int" if cell in _INT64 else "object"
     if kind is datetime:
-        return "naive" if cell.utcoffset() is None else "aware"
+        return _datetime_kind(cell)
     return kind.__name__ if kind in (bool, float, str) else "object"
+
+
+def _datetime_kind(cell: datetime) -> str:
+    if cell.utcoffset() is None:
+        return "naive"
+    try:
+        # Only at the ends of the calendar can a moment have no place in it in another zone.
+        if cell.year in {MINYEAR, MAXYEAR}:
+            cell.astimezone(UTC)
+    except OverflowError:
+        return "object"
+    return "aware"
 
 
 def _number_kind(kinds: set[str]) -> str:
@@ -172,10 +184,20 @@ def _arrow_array(arrow: Any, cells: list[Any]) -> Any:
     }
     plain = _universal(cells, kind)
     try:
-        return arrow.array(plain, type=types.get(kind))
+        if kind in types or _is_for_arrow(plain):
+            return arrow.array(plain, type=types.get(kind))
     except (ValueError, TypeError, OverflowError, arrow.ArrowException):
-        # Arrow has no column for any Python object at all.
-        return arrow.array([None if cell is None else preview(cell) for cell in plain])
+        pass  # Arrow has no column for any Python object at all.
+    return arrow.array([None if cell is None else preview(cell) for cell in plain])
+
+
+def _is_for_arrow(plain: Iterable[Any]) -> bool:
+    """Return whether Arrow may find a type for cells that are of none of ours.
+
+    Of several types together it makes one, and drops zones for that.
+    """
+    found = {type(cell) for cell in plain if cell is not None}
+    return len(found) == 1 and datetime not in found
 
 
 def _with_keys(columns: Columns) -> dict[str, list[Any]]:

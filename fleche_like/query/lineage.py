@@ -125,6 +125,9 @@ class Lineage:
             if first:
                 lines.append(heading)
                 lines += [shorten(line, width) for line in tree.below(first, self.start)]
+        if len(lines) == 1:
+            hint = "" if self._scalars else "; scalars tie nothing unless they are asked for"
+            lines.append(f"no call is tied to it{hint}")
         if self.is_cut:
             lines.append("… and more calls than were asked for")
         return lines

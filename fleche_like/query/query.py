@@ -21,7 +21,7 @@ from fleche_like.errors import NoCallMatches, QueryError, SeveralCallsMatch
 from fleche_like.hashing import Digest, value_digest
 from fleche_like.query.batches import in_batches
 from fleche_like.query.columns import Choice, collect
-from fleche_like.query.fields import Key, key_function, ordering_of, orderings
+from fleche_like.query.fields import Key, columns_of, key_function, ordering_of, orderings
 from fleche_like.query.frames import builder
 from fleche_like.query.groups import GroupedCalls, figures, labelled
 from fleche_like.query.held import HeldCalls
@@ -330,7 +330,7 @@ class Query:
 
     def table(
         self,
-        arguments: str | Collection[str] | None = None,
+        arguments: str | Field | Collection[str | Field] | None = None,
         results: bool | None = None,
         metadata: bool | str | Collection[str] = True,
         *,
@@ -346,7 +346,8 @@ class Query:
         text and datetimes have that type, with NA where a call has no value.
 
         Args:
-            arguments: names of the arguments to show; all that occur if left out.
+            arguments: names of the arguments to show; all that occur if left out. Also parts of
+                containers, as ``"cfg['lr']"`` or ``result()["score"]``, and any other field.
             results: None shows results that are scalars, True loads and shows all, False none.
             metadata: True for all, False for none, or the dotted names to show.
             short: whether the index has short digests of the calls' keys, or full ones.
@@ -360,7 +361,7 @@ class Query:
         """
         build = builder(library)
         choice = Choice(
-            arguments=_names(arguments),
+            arguments=columns_of(arguments),
             results=results,
             metadata=metadata if isinstance(metadata, bool) else _names(metadata) or (),
             short=short,

@@ -24,7 +24,7 @@ def test_what_no_record_holds_is_no_version(version):
     with pytest.raises(fl.Indigestible, match="an int or a text, such as version='"):
         fl.memoize(lambda x: x, version=version)
     with pytest.raises(fl.Indigestible, match="version"):
-        Call("f", {"x": 1}, version=version, result=1).digested().key
+        Call("f", {"x": 1}, version=version, result=1).to_lookup_key()
     with pytest.raises(fl.Indigestible, match="version"):
         QueryCall(version=version).digested()
 

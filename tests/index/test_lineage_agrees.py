@@ -29,7 +29,7 @@ calls = st.builds(
 )
 asked = st.builds(
     lambda depth, scalars, up, down: (depth, scalars, up, down),
-    st.none() | st.integers(1, 3),
+    st.none() | st.integers(1, 3) | st.just(10**12),
     st.booleans(),
     st.booleans(),
     st.booleans(),
