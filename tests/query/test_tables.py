@@ -371,3 +371,26 @@ def test_the_kind_of_a_column_ignores_what_is_missing():
     assert kind_of([MISSING, 1, None]) == "int"
     assert kind_of([None, MISSING]) == "empty"
     assert kind_of([]) == "empty"
+
+
+def drawn_up(*cells: Any, library: str) -> list[Any]:
+    calls = [Call("f", {"n": n, "x": cell}) for n, cell in enumerate(cells)]
+    table = everything(MemorySource(*calls)).order_by("n").table(library=library)
+    return list(table["x"].to_pylist() if library == "arrow" else table["x"])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_moments_at_the_ends_of_the_calendar_are_no_error(library):
+    """In UTC they have no place in it."""
+    ends = [
+        datetime.max.replace(tzinfo=timezone(-timedelta(hours=14))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+    ]
+    cells = drawn_up(*ends, library=library)
+    assert [str(cell).strip("'") for cell in cells] == list(map(str, ends))
+
+
+def test_arrow_keeps_zones_apart_from_none():
+    """Left alone, Arrow drops the zones of a column in which some have none."""
+    mixed = [datetime(2020, 1, 1), datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=5)))]
+    assert drawn_up(*mixed, library="arrow") == ["2020-01-01 00:00:00", "2020-01-01 00:00:00+05:00"]
