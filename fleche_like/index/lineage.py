@@ -225,20 +225,23 @@ class _Up(_Way):
         return sa.select(sa.union(whole, inside).subquery().c.call)
 
     def step(self, reach: Any) -> Any:
+        return self._laterally(reach) if self.has_lateral else self._in_two_ways(reach)
+
+    def _laterally(self, reach: Any) -> Any:
+        table, made, part = arguments.alias(), calls.alias(), arguments.alias()
+        used = _one_by_one(
+            sa.select(table.c.value).where(table.c.call == reach.c.call, *self.uses(table))
+        )
+        whole = sa.select(made.c.id.label("call")).where(
+            made.c.result == used.c.value, *self.results(made)
+        )
+        inside = sa.select(part.c.call).where(part.c.value == used.c.value, *self.parts_made(part))
+        maker = _one_by_one(whole, inside)
+        source = sa.join(sa.join(reach, used, sa.true()), maker, sa.true())
+        return sa.select(maker.c.call).select_from(source)
+
+    def _in_two_ways(self, reach: Any) -> Any:
         used, made, part = arguments.alias(), calls.alias(), arguments.alias()
-        if self.has_lateral:
-            used = _one_by_one(
-                sa.select(used.c.value).where(used.c.call == reach.c.call, *self.uses(used))
-            )
-            whole = sa.select(made.c.id.label("call")).where(
-                made.c.result == used.c.value, *self.results(made)
-            )
-            inside = sa.select(part.c.call).where(
-                part.c.value == used.c.value, *self.parts_made(part)
-            )
-            maker = _one_by_one(whole, inside)
-            source = sa.join(sa.join(reach, used, sa.true()), maker, sa.true())
-            return sa.select(maker.c.call).select_from(source)
         source = sa.join(reach, used, sa.and_(used.c.call == reach.c.call, *self.uses(used)))
         ways = _ways()
         source = sa.join(source, ways, sa.true())
@@ -269,19 +272,22 @@ class _Down(_Way):
         return sa.select(found.distinct().subquery().c.call)
 
     def step(self, reach: Any) -> Any:
+        return self._laterally(reach) if self.has_lateral else self._in_two_ways(reach)
+
+    def _laterally(self, reach: Any) -> Any:
         used, made, part = arguments.alias(), calls.alias(), arguments.alias()
-        if self.has_lateral:
-            whole = sa.select(made.c.result.label("value")).where(
-                made.c.id == reach.c.call, *self.results(made)
-            )
-            inside = sa.select(part.c.value).where(
-                part.c.call == reach.c.call, *self.parts_made(part)
-            )
-            value = _one_by_one(whole, inside)
-            users = sa.select(used.c.call).where(used.c.value == value.c.value, *self.uses(used))
-            user = _one_by_one(users)
-            source = sa.join(sa.join(reach, value, sa.true()), user, sa.true())
-            return sa.select(user.c.call).select_from(source)
+        whole = sa.select(made.c.result.label("value")).where(
+            made.c.id == reach.c.call, *self.results(made)
+        )
+        inside = sa.select(part.c.value).where(part.c.call == reach.c.call, *self.parts_made(part))
+        value = _one_by_one(whole, inside)
+        users = sa.select(used.c.call).where(used.c.value == value.c.value, *self.uses(used))
+        user = _one_by_one(users)
+        source = sa.join(sa.join(reach, value, sa.true()), user, sa.true())
+        return sa.select(user.c.call).select_from(source)
+
+    def _in_two_ways(self, reach: Any) -> Any:
+        used, made, part = arguments.alias(), calls.alias(), arguments.alias()
         ways = _ways()
         source = sa.join(reach, ways, sa.true())
         whole = sa.and_(ways.c.way == 0, made.c.id == reach.c.call, *self.results(made))

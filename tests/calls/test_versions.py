@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +16,14 @@ class Release(enum.StrEnum):
     FIRST = "1"
 
 
-ODD = [1.2, True, (1, 2), np.int64(1), Release.FIRST]
+ODD: list[Any] = [1.2, True, (1, 2), np.int64(1), Release.FIRST]
 
 
 @pytest.mark.parametrize("version", ODD)
 def test_what_no_record_holds_is_no_version(version):
     """Else the call is saved, counted, and never read again: its record would be damaged."""
     with pytest.raises(fl.Indigestible, match="an int or a text, such as version='"):
-        fl.memoize(lambda x: x, version=version)
+        fl.memoize(version=version)
     with pytest.raises(fl.Indigestible, match="version"):
         Call("f", {"x": 1}, version=version, result=1).to_lookup_key()
     with pytest.raises(fl.Indigestible, match="version"):

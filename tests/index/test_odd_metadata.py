@@ -7,7 +7,8 @@ import pytest
 from fleche_like.calls import Call, LazyCall, QueryCall, Selection, flatten, meta
 from tests.index.drawn import Values
 
-BRANCHES = ["a", "a ", "", " ", "\\", "a\\", "a.b", "a\0", "é", "n" * 198, "n" * 199, "n" * 200, "."]
+LONG = ["n" * 198, "n" * 199, "n" * 200]
+BRANCHES = ["a", "a ", "", " ", "\\", "a\\", "a.b", "a\0", "é", ".", *LONG]
 
 
 def test_an_empty_name_is_a_name():
