@@ -21,8 +21,8 @@ from fleche_like.maintenance.bulk import (
     usages_of,
     values_of,
 )
-from fleche_like.maintenance.copying import Copied, ValueCopier
 from fleche_like.maintenance.manifests import ManifestCopier
+from fleche_like.storage.replicate import Copied, ValueCopier
 
 Wins: TypeAlias = Callable[[DigestedCall, DigestedCall], bool]
 """Whether a call replaces the one that the target has under its key, with another result."""

@@ -99,6 +99,12 @@ def part_digests(backend: ByteBackend, path: str, key: Digest) -> tuple[Digest, 
     return tuple(dict.fromkeys(read_parts(found) or ()))
 
 
+def part_not_found(key: Digest, part: Digest) -> PartNotFound:
+    """Return the error for a value that lacks a part."""
+    reason = f"its part {part} is not stored"
+    return PartNotFound(f"value {key}: {reason}", key=key, part=part, reason=reason)
+
+
 class Assembly:
     """Puts one value together from its parts, and these from theirs.
 
@@ -145,7 +151,5 @@ class Assembly:
             try:
                 found = self._load(digest)
             except KeyNotFound as error:
-                reason = f"its part {digest} is not stored"
-                message = f"value {key}: {reason}"
-                raise PartNotFound(message, key=key, part=digest, reason=reason) from error
+                raise part_not_found(key, digest) from error
             yield self.whole(found, digest) if type(found) is Skeleton else found

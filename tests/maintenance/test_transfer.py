@@ -19,8 +19,7 @@ from fleche_like.calls import QueryCall
 from fleche_like.codecs import PickleCodec
 from fleche_like.errors import ConfigError, QueryError, ReadOnlyError
 from fleche_like.maintenance import bulk, transfer
-from fleche_like.maintenance import copying as copying_module
-from fleche_like.storage import BackendCallStorage, BackendValueStorage
+from fleche_like.storage import BackendCallStorage, BackendValueStorage, replicate
 from fleche_like.storage.layout import path
 from tests.index.databases import DIALECTS, empty
 from tests.maintenance.caches import KINDS, LARGE, call, fill, held, opened
@@ -69,7 +68,7 @@ def test_a_second_transfer_writes_nothing(source, target):
 
 def test_batches_make_no_difference(source, target, monkeypatch):
     monkeypatch.setattr(bulk.in_batches, "__defaults__", (3,))
-    monkeypatch.setattr(copying_module, "FLUSH_BYTES", 1)
+    monkeypatch.setattr(replicate, "FLUSH_BYTES", 1)
     assert transfer(source, target).copied == 20
     assert held(target) == held(source)
 

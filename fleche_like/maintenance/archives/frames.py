@@ -16,9 +16,9 @@ from fleche_like.errors import ArchiveError, CodecError, FlecheError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
 from fleche_like.maintenance.bulk import needs_result
-from fleche_like.maintenance.sealed import Opened, open_sealed
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage.records import open_record
+from fleche_like.storage.sealed import Opened, open_sealed
 
 _MAPPED_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024

@@ -25,11 +25,11 @@ from fleche_like.maintenance.bulk import (
     require_writable,
     save_all,
 )
-from fleche_like.maintenance.copying import FLUSH_BYTES, StorageSink
 from fleche_like.maintenance.moving import Sorted, sort_out
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
+from fleche_like.storage.replicate import FLUSH_BYTES, StorageSink
 from fleche_like.storage.values import OVERWRITTEN_BYTES
 from fleche_like.support.progress import Progress, progress
 

@@ -21,12 +21,12 @@ from fleche_like.errors import CodecError, SaveError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
 from fleche_like.maintenance.bulk import in_batches, needs_result, values_of
-from fleche_like.maintenance.copying import Copied, SealedCopier
-from fleche_like.maintenance.sealed import signing
 from fleche_like.maintenance.selecting import Selected, bar, calls_of, query_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.records import seal_record
+from fleche_like.storage.replicate import Copied, SealedCopier
+from fleche_like.storage.sealed import signing
 
 CALLS: Final = 1000
 """So many calls are read at a time."""
@@ -177,8 +177,8 @@ class _Writer:
         for digest in digests:
             try:
                 parts = dumps(self._cache.values.load(digest), digest, codec)
-            except (KeyError, CodecError, SaveError):
-                copied.lost.add(digest)
+            except (KeyError, CodecError, SaveError) as problem:
+                copied.lose(digest, problem)
             else:
                 self.put([(digest, b"".join(parts))])
 
