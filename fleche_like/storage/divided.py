@@ -11,7 +11,7 @@ from fleche_like.backends.abilities import read_range
 from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Signer, Skeleton, seal
 from fleche_like.codecs.layout import HEAD_SIZE, damaged, read_head
 from fleche_like.codecs.parts import assemble, parts_size, read_parts
-from fleche_like.codecs.serial import failed
+from fleche_like.codecs.serial import rebuilt
 from fleche_like.errors import CodecError, KeyNotFound, PartNotFound
 from fleche_like.hashing import Digest
 from fleche_like.storage.dividing import MOST_LEVELS, Content, Division, Part, divide
@@ -132,12 +132,7 @@ class Assembly:
         self._check(key, len(skeleton.parts))
         parts = list(self._parts(skeleton, key))
         self._levels -= 1
-        try:
-            return assemble(skeleton, parts)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise failed(key, error) from error
+        return rebuilt(key, assemble, skeleton, parts)
 
     def _check(self, key: Digest, count: int) -> None:
         self._objects += count

@@ -336,6 +336,32 @@ def test_a_refreshing_view_computes_anew_and_overwrites(near, once, expected):
         assert f(1) == results[-1] == len(runs)
 
 
+VIEWS = {
+    "refreshing": lambda cache: RefreshingCache(cache, once=True),
+    "filtered": lambda cache: FilteredCache(cache, fl.arg("n") < 0),
+}
+
+
+@pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_a_view_does_not_answer_is_a_miss_however_it_is_looked_up(near, make, number):
+    keys = [near.save(call_of(n, n)) for n in range(number)]
+    view = make(near)
+    assert view.lookup_many([*keys, keys[0]]) == {}
+    assert (view.hits, view.misses) == (0, number)
+    assert view.lookup(keys[0]) is MISSING
+    assert view.lookup_mapped(keys[0], mmap=True) is MISSING
+    assert (view.hits, view.misses) == (0, number + 2)
+
+
+def test_a_refreshing_view_counts_what_it_answers_apart_from_what_it_does_not(near):
+    keys = [near.save(call_of(n, n)) for n in range(3)]
+    view = RefreshingCache(near, once=True)
+    view.save(call_of(1, "new"))
+    assert view.lookup_many(keys) == {keys[1]: "new"}
+    assert (view.hits, view.misses) == (1, 2)
+
+
 FILTERS = {
     "expression": fl.arg("n") < 10,
     "template": fl.QueryCall(metadata={"small": True}),
