@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +68,7 @@ class _OpenFiles:
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, int], _LockFile] = {}
+        self._given_up: deque[_LockFile] = deque()
         self._guard = threading.Lock()
         renew_after_fork(self)
 
@@ -82,7 +84,8 @@ class _OpenFiles:
             # By its identity before it is opened: opening it twice, one would have to be closed.
             file = self._files.get(_identity(path) or (0, 0)) or self._open(path)
             file.users += 1
-            return file
+        self._close_unused()
+        return file
 
     def _open(self, path: Path) -> _LockFile:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -95,11 +98,27 @@ class _OpenFiles:
         return file
 
     def give_up(self, file: _LockFile) -> None:
-        with self._guard:
-            file.users -= 1
-            if not file.users:
-                del self._files[file.identity]
-                os.close(file.descriptor)
+        """Let go of a file; never waits.
+
+        Collecting garbage comes here too, in the middle of anything: of :meth:`opened`, say.
+        """
+        self._given_up.append(file)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        # Who holds the guard comes here afterwards.
+        while self._given_up and self._guard.acquire(blocking=False):
+            try:
+                while self._given_up:
+                    self._close(self._given_up.popleft())
+            finally:
+                self._guard.release()
+
+    def _close(self, file: _LockFile) -> None:
+        file.users -= 1
+        if not file.users:
+            del self._files[file.identity]
+            os.close(file.descriptor)
 
 
 _open_files: Final = _OpenFiles()
