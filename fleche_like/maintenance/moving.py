@@ -180,11 +180,7 @@ class Mover:
     def _write(self, calls: list[DigestedCall], same: list[DigestedCall]) -> _Written:
         """Write what is missing inside an open transaction, which may be run again."""
         copied = self._copied(calls, same)
-        lost = {
-            call.key
-            for call in (*calls, *same)
-            if result_of(call) in copied.lost
-        }
+        lost = {call.key for call in (*calls, *same) if result_of(call) in copied.lost}
         whole = [call for call in calls if call.key not in lost]
         codes = self._manifests.copy({call.code for call in whole if call.code is not None})
         usages = usages_of(self._source.calls, [call.key for call in whole])
