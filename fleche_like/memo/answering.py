@@ -81,7 +81,11 @@ def _in_turn(engine: Engine, request: Request) -> Any:
             turn.leave()
             how = step.ended
     finally:
-        turn.end(how)
+        try:
+            turn.end(how)
+        except BaseException:  # Ctrl-C, before it had begun or in the middle of it
+            turn.end(how)
+            raise
 
 
 async def answer_on_loop(
@@ -150,10 +154,15 @@ async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
         turn.end(how)  # a closed coroutine must not await
         raise
     finally:
-        if turn.is_quick:
-            turn.end(how)
-        elif turn.ended is None:
-            await off_the_loop(turn.end, how)
+        if not turn.is_quick:
+            if not turn.is_over:
+                await off_the_loop(turn.end, how)
+        else:
+            try:
+                turn.end(how)
+            except BaseException:
+                turn.end(how)
+                raise
 
 
 def _step(engine: Engine, request: Request, ours: bool) -> Found | Run | None:
