@@ -100,10 +100,8 @@ def place_of_calls(calls: CallStorage) -> Hashable:
     database = getattr(calls, "database", None)
     if database is None:
         return None
-    if database.path is not None:
-        return os.path.realpath(database.path)
-    place: Hashable = database if database.dialect == "sqlite" else database.url
-    return place
+    elsewhere: Hashable = database if database.dialect == "sqlite" else database.url
+    return elsewhere if database.path is None else str(os.path.realpath(database.path))
 
 
 @runtime_checkable

@@ -235,12 +235,17 @@ def test_what_is_undone_was_never_in_memory(tmp_path):
     """A transaction around it reads what it wrote; when it is undone, nobody else ever did."""
     with fl.open_cache(tmp_path) as cache:
         key = in_memory(cache, CALL, "old")
-        with pytest.raises(ZeroDivisionError), transaction_of(cache.calls)():
-            cache.save(replace(CALL, result="new"))
-            seen = [cache.lookup(key) for _ in range(4)]
-            with ThreadPoolExecutor(1) as elsewhere:
+        seen: list[Any] = []
+
+        def write_and_fail() -> None:
+            with transaction_of(cache.calls)(), ThreadPoolExecutor(1) as elsewhere:
+                cache.save(replace(CALL, result="new"))
+                seen.extend(cache.lookup(key) for _ in range(4))
                 assert elsewhere.submit(cache.lookup, key).result() == "old"
-            raise ZeroDivisionError
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail()
         assert seen == ["new"] * 4
         assert [cache.lookup(key) for _ in range(4)] == ["old"] * 4
         assert len(cache.memory) == 1
@@ -272,7 +277,7 @@ def test_records_that_lie_apart_from_their_index_are_not_kept_in_memory(tmp_path
     with opened() as mine, opened() as other:
         key = mine.save(replace(CALL, result=7))
         other.save(replace(CALL, result=7))
-        delete, seen = records.delete, list[int]()
+        delete, seen = records.delete, list[Any]()
 
         def slowly(path: str) -> None:
             seen.extend(other.lookup(key) for _ in range(4))

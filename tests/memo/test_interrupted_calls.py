@@ -17,7 +17,7 @@ import pytest
 
 import fleche_like as fl
 from fleche_like.memo.flight import process
-from tests.memo.strikes import Strike
+from tests.strikes import Strike
 
 PATIENCE_S = 60
 WITHIN = ("memo/flight", "memo/answering", "memo/waiting", "memo/run", "support/filelocks")
