@@ -30,10 +30,12 @@ class Strike:
 
     Attributes:
         place: where it struck, once it has.
+        error: what it raised; holds frames as the traceback that a notebook keeps does.
     """
 
     def __init__(self, at: int, within: tuple[str, ...]) -> None:
         self.place: str | None = None
+        self.error: KeyboardInterrupt | None = None
         self._left = at
         self._within = tuple(_ROOT + each for each in within)
         self._calls = 0
@@ -45,7 +47,8 @@ class Strike:
         sys.settrace(self._called)
         try:
             action()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            self.error = error
             assert self.place is not None, "somebody else's"
         finally:
             sys.settrace(before)
