@@ -45,22 +45,34 @@ class _LockFile:
     # Twice in every call that is not answered from memory, so nothing is factored out here.
 
     def try_acquire(self, key: str) -> bool:
-        offset = int(key[:16], 16) >> (64 - _OFFSET_BITS)
-        with self.guard:
-            if key in self.held:
-                return False
-            try:
-                fcntl.lockf(self.descriptor, _EXCLUSIVE, 1, offset)
-            except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
-                return False
-            self.held[key] = offset
-            return True
+        offset, ours = int(key[:16], 16) >> (64 - _OFFSET_BITS), False
+        try:
+            with self.guard:
+                if key in self.held:
+                    return False
+                # Before it is so: whatever interrupts this leaves nothing that nobody knows of.
+                self.held[key] = offset
+                ours = True
+                try:
+                    fcntl.lockf(self.descriptor, _EXCLUSIVE, 1, offset)
+                except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
+                    ours = False
+                    del self.held[key]
+                    return False
+                return True
+        except BaseException:
+            if ours:
+                self.release(key)
+            raise
 
     def release(self, key: str) -> None:
         with self.guard:
-            offset = self.held.pop(key, None)
+            offset = self.held.get(key)
             if offset is not None:
-                fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, offset)
+                try:
+                    fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, offset)
+                finally:
+                    self.held.pop(key, None)
 
 
 class _OpenFiles:
@@ -166,7 +178,7 @@ class FileLocks:
         return fcntl is not None
 
     def try_acquire(self, key: str) -> bool:
-        """Take the lock of a key if nobody holds it.
+        """Take the lock of a key if nobody holds it; interrupted (Ctrl-C), it holds nothing.
 
         Args:
             key: a digest.
@@ -177,7 +189,7 @@ class FileLocks:
         return (self._file or self._opened()).try_acquire(key)
 
     def release(self, key: str) -> None:
-        """Give up the lock of a key; silent if it is not held."""
+        """Give up the lock of a key; silent if it is not held. Interrupted, to be called again."""
         file = self._file
         if file is not None:
             file.release(key)

@@ -148,6 +148,32 @@ def test_an_unchecked_copy_is_answered_to_nobody(near, far, monkeypatch):
     assert seen == ["new", "new"]
 
 
+def test_a_copy_that_is_interrupted_before_it_is_looked_at_again_is_not_older(
+    near, far, monkeypatch
+):
+    """Ctrl-C in one thread, while another one writes what it copies."""
+    stack = fl.CacheStack(near, far)
+    far.save(call_of(1, "old"))
+    find, asked = far.calls.lookup, []
+    writer = threading.Thread(target=stack.save, args=(call_of(1, "new"),))
+
+    def lookup(key):
+        asked.append(key)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        found = find(key)
+        writer.start()
+        writer.join(0.5)  # what it must not do before the copy is there
+        return found
+
+    monkeypatch.setattr(far.calls, "lookup", lookup)
+    with pytest.raises(KeyboardInterrupt):
+        stack.lookup(KEY)
+    monkeypatch.undo()
+    writer.join(PATIENCE_S)
+    assert stack.lookup(KEY) == "new"
+
+
 def test_readers_and_writers_at_once_end_with_the_last_result(near, far):
     """After a write has returned no reader gets an older result; versions only ever grow."""
     stack = fl.CacheStack(near, far)
