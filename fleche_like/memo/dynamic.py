@@ -9,10 +9,8 @@ from typing import Final
 
 from fleche_like.memo.reads import reads_of
 
-_WHATEVER: Final = frozenset(
-    {"eval", "exec", "globals", "vars", "__import__", "import_module", "__subclasses__"}
-)
-_METHODS: Final = frozenset({"import_module", "__subclasses__", "attrgetter", "methodcaller"})
+_WHATEVER: Final = frozenset({"eval", "exec", "globals", "vars", "__import__", "import_module"})
+_METHODS: Final = frozenset({"import_module", "attrgetter", "methodcaller"})
 _BY_NAME: Final = frozenset({"getattr", "attrgetter", "methodcaller"})
 
 

@@ -81,9 +81,18 @@ class Guards:
         """Require the bases of a class, what of its members counts, and that none was added."""
         space = vars(cls)
         self._require(f"{self._name(cls)}.__bases__ is {self._name(cls.__bases__)}")
-        self._require(f"len({self._name(space)}) == {len(space)}")
+        self.size(space)
         for name in members:
             self._key(space, name, space[name])
+
+    def size(self, space: Mapping[str, Any]) -> None:
+        """Require that nothing was added to a namespace."""
+        self._require(f"len({self._name(space)}) == {len(space)}")
+
+    def subclasses(self, cls: type, found: list[type]) -> None:
+        """Require that a class has the same classes directly below it."""
+        self._scope["below"] = type.__subclasses__
+        self._require(f"below({self._name(cls)}) == {self._name(found)}")
 
     def container(self, container: Any, items: list[Any]) -> None:
         """Require that a container holds the same objects."""

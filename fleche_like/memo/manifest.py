@@ -21,7 +21,7 @@ from fleche_like.memo.guards import Guards
 from fleche_like.memo.members import code_of, declaration_of, factories_of
 from fleche_like.memo.packages import package_digests
 from fleche_like.memo.reach import BODY, Reach
-from fleche_like.memo.sites import BUILTINS, Site
+from fleche_like.memo.sites import BUILTINS, Site, unique
 from fleche_like.memo.sources import source_of
 from fleche_like.memo.types_only import is_by_type
 from fleche_like.memo.warning import warn
@@ -46,11 +46,13 @@ class ManifestMaker:
 
     def __init__(self, reach: Reach, packages: tuple[str, ...]) -> None:
         self._reach = reach
-        self._describer = Describer(reach.labels, reach.written_inside)
+        self._describer = Describer(reach.labels, reach.is_written_inside)
         self.guards = Guards()
         self.notes = set(reach.notes)
         self.values: dict[Digest, Any] = {}
-        self.parts = {**self._functions(), **self._classes(), **self._sites()}
+        self.parts = {**self._functions(), **self._classes(), **self._subclasses(), **self._sites()}
+        for module in reach.modules.values():
+            self.guards.size(vars(module))
         self.parts |= package_digests(packages)
 
     def manifest(self) -> Manifest:
@@ -92,20 +94,30 @@ class ManifestMaker:
             self.guards.cls(cls, code)
         return found
 
+    def _subclasses(self) -> dict[str, Digest]:
+        """Return the parts of classes whose subclasses are asked for, in the order of those."""
+        found: dict[str, Digest] = {}
+        for label, (cls, below) in self._reach.subclasses.items():
+            if below:
+                found[f"subclasses of {label}"] = self._described((below,), f"below {label}")
+            self.guards.subclasses(cls, [*type.__subclasses__(cls)])
+        return found
+
     def _described(self, parts: tuple[Any, ...], path: str) -> Any:
         described = self._describer.describe(list(parts))
-        for cell, value in described.cells:
-            self.guards.cell(cell, value)
+        self._watch(path, described)
         return self._digest_of(described.form, path)
 
     def _sites(self) -> dict[str, Digest]:
         found: dict[str, Digest] = {}
+        used: set[str] = set()
         for site in self._reach.sites:
             self._guard(site)
             if self._counts(site):
                 part = self._part(site)
                 if part is not None:
-                    found[part[0]] = part[1]
+                    # An attribute of a function may be called like a global of another module.
+                    found[unique(part[0], used)] = part[1]
         return found
 
     def _guard(self, site: Site) -> None:
@@ -128,14 +140,15 @@ class ManifestMaker:
         reach = self._reach
         if site.owner is not None:  # an attribute of a class
             written = not is_steady(site.value) and reach.is_written_inside(site.owner, site.name)
-            return written or site.name in reach.written_to_classes
+            return written or reach.is_assigned_to(site.owner, site.name)
         return site.place in reach.outputs and id(site.value) not in reach.labels
 
     def _part(self, site: Site) -> tuple[str, Digest] | None:
         try:
             described = self._look(site)
             known = self._digest_of(described.form, self._path(site))
-            self._watch(site, described)
+            if not site.declared:
+                self._watch(self._path(site), described)
         except Indigestible as problem:
             if not site.lenient or site.name in self._reach.attributes:
                 raise
@@ -158,9 +171,7 @@ class ManifestMaker:
         except Exception as error:
             raise refusal(path, error) from error
 
-    def _watch(self, site: Site, described: Described) -> None:
-        if site.declared:
-            return
+    def _watch(self, path: str, described: Described) -> None:
         for cell, value in described.cells:
             self.guards.cell(cell, value)
         for container, items in described.shapes:
@@ -170,7 +181,7 @@ class ManifestMaker:
         for leaf in described.leaves:
             watched = watcher(leaf)
             if watched is None:
-                self._report_large(self._path(site))
+                self._report_large(path)
             else:
                 self.guards.watch(*watched)
 
