@@ -118,7 +118,10 @@ def is_machinery(name: str, cls: type) -> bool:
     if name in _HIDDEN or name.startswith("__pydantic_"):
         return True
     members = vars(cls).get("_member_map_")
-    return members is not None and (name in members or name.startswith("_"))
+    if members is None:
+        return False
+    private = name.startswith(f"_{cls.__name__.lstrip('_')}__")
+    return name in members or (name.startswith("_") and not private)
 
 
 def _fields(cls: Any) -> dict[str, Any]:

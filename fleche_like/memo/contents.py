@@ -28,6 +28,7 @@ DESCRIPTORS: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
+_TYPE_FORMS: Final = (types.GenericAlias, types.UnionType)
 _ENTERED_NOWHERE: Final = (type, types.ModuleType)
 _HELD: Final = ("fget", "fset", "fdel", "__func__", "func", "dispatcher", "args", "keywords")
 
@@ -66,10 +67,11 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 
 def _slots(cls: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
-    for name in vars(cls).get("__slots__", ()):
-        slot = vars(cls).get(name)
-        if isinstance(slot, types.MemberDescriptorType):
-            yield name, slot
+    # By what the class holds: ``__slots__`` may be one text, and names in it private ones.
+    if "__slots__" in vars(cls):
+        for name, slot in vars(cls).items():
+            if isinstance(slot, types.MemberDescriptorType):
+                yield name, slot
 
 
 def _held(slot: types.MemberDescriptorType, value: Any) -> Iterator[Any]:
@@ -101,10 +103,17 @@ def items_of(value: Any) -> Iterable[Any]:
         return held
     if is_node(value):
         return _of_interest(_objects_of(value))
-    inside = [*_contained(value)]
+    if kind in _TYPE_FORMS:
+        return _of_interest((*value.__args__, getattr(value, "__origin__", None)))
+    inside = [*_contained(value), *_factory_of(value)]
     if kind not in SEQUENCES and kind not in MAPPINGS:
         inside += _of_interest(attributes_of(value).values())
     return inside
+
+
+def _factory_of(value: Any) -> Iterator[Any]:
+    if issubclass(type(value), collections.defaultdict) and value.default_factory is not None:
+        yield value.default_factory
 
 
 def _contained(value: Any) -> Iterable[Any]:
@@ -173,8 +182,12 @@ def code_inside(values: Iterable[Any]) -> Iterator[Any]:
             continue
         seen[id(value)] = value
         counts[kind] += 1
-        if kind is types.FunctionType or issubclass(kind, type):
+        if kind is types.FunctionType or issubclass(kind, type | types.ModuleType):
             yield value
+            if kind is types.FunctionType:
+                # What a decorator of an installed package wraps is not the project's by itself.
+                waiting += [*cell_values(value)][::-1]
+                waiting.append(value.__dict__.get("__wrapped__"))
         elif is_dependency(value):
             waiting.append(value.__dependency__()[1])
         else:

@@ -18,7 +18,7 @@ from fleche_like.hashing.bulk import is_plain
 from fleche_like.hashing.tags import CONTAINERS, SCALARS
 from fleche_like.memo.describe import Described, Describer, is_steady, refusal, watcher
 from fleche_like.memo.guards import Guards
-from fleche_like.memo.members import code_of, declaration_of, factories_of
+from fleche_like.memo.members import code_of, declaration_of, factories_of, generated_of
 from fleche_like.memo.packages import package_digests
 from fleche_like.memo.reach import BODY, Reach
 from fleche_like.memo.sites import BUILTINS, Site, unique
@@ -91,7 +91,9 @@ class ManifestMaker:
                 f"class {label}",
             )
             found[f"class {label}"] = digest((type_names(cls)[1], form))
-            self.guards.cls(cls, code)
+            self.guards.cls(cls, [*code, *generated_of(cls)])
+            if "_abc_impl" in vars(cls):
+                self.guards.registrations()
         return found
 
     def _subclasses(self) -> dict[str, Digest]:
@@ -100,7 +102,7 @@ class ManifestMaker:
         for label, (cls, below) in self._reach.subclasses.items():
             if below:
                 found[f"subclasses of {label}"] = self._described((below,), f"below {label}")
-            self.guards.subclasses(cls, [*type.__subclasses__(cls)])
+            self.guards.subclasses(cls, below)
         return found
 
     def _described(self, parts: tuple[Any, ...], path: str) -> Any:

@@ -20,14 +20,13 @@ from fleche_like.memo import dynamic
 from fleche_like.memo.contents import (
     MOST_ITEMS,
     MOST_VALUES,
-    attributes_of,
     cell_values,
     is_dependency,
     items_of,
     wrapped_by,
 )
 from fleche_like.memo.fields import fields_of
-from fleche_like.memo.members import data_of, methods_of, references_of
+from fleche_like.memo.members import attributes_of_members, data_of, methods_of, references_of
 from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace, label_of
 from fleche_like.memo.reads import reads_of
 from fleche_like.memo.sites import (
@@ -41,6 +40,7 @@ from fleche_like.memo.sites import (
     unique,
     written_of,
 )
+from fleche_like.memo.told import looked_up, named_by, told_by
 from fleche_like.memo.types_only import is_by_type
 from fleche_like.memo.words import words_of
 from fleche_like.support.sentinel import MISSING
@@ -80,6 +80,7 @@ class Reach:
         self.outputs: set[tuple[int, str]] = set()
         self.attributes: set[str] = set()
         self.words: set[str] = set()
+        self._globals: set[str] = set()
         self.subclasses: dict[str, tuple[type, list[type]]] = {}
         self.modules: dict[int, types.ModuleType] = {}
         self._written_in: list[tuple[type | None, AbstractSet[str]]] = []
@@ -106,7 +107,7 @@ class Reach:
         self._waiting += given
         self._drain()
         while self._follow_names():
-            self._drain()
+            pass
         self._note_writes()
         self.sites = [*distinct(self.sites)]
 
@@ -124,21 +125,29 @@ class Reach:
         A module that is handed on is asked for its attributes somewhere else; which object
         ``__subclasses__()`` is asked of cannot be seen.
         """
-        before = len(self.sites), len(self.labels), len(self.subclasses)
+        before = len(self._seen), len(self.labels)
         names = self.attributes | self.words
         for module in [*self.modules.values()]:
             self._add(named_in(module, names, self.keys.spaces))
         for label, function in [*self.functions.items()]:
+            self._add_told(function, label)
             if label != _ITSELF:
                 self._add(attributes_named(function, label, names))
+        for label, cls in [*self.classes.items()]:
+            self._add_told(cls, label)
         if "__subclasses__" in names:
             for label, cls in [*self.classes.items()]:
                 self._enter_subclasses(label, cls)
-        self.sites = [*distinct(self.sites)]
-        return before != (len(self.sites), len(self.labels), len(self.subclasses))
+        self._drain()
+        return before != (len(self._seen), len(self.labels))
+
+    def _add_told(self, value: Any, label: str) -> None:
+        for site in told_by(value, label, self.attributes | self._globals):
+            self._add([site])
+            self._waiting += named_by(site, value)
 
     def _enter_subclasses(self, label: str, cls: type) -> None:
-        found = [each for each in type.__subclasses__(cls) if is_own_class(each)]
+        found = type.__subclasses__(cls)
         self.subclasses[label] = cls, found
         self._waiting += found[::-1]
 
@@ -215,7 +224,9 @@ class Reach:
         self._lookups.append((function, lookups))
         if not home:
             self._add(_defaults_of(function, label))
-        self.attributes |= reads_of(function.__code__).attributes
+        reads = reads_of(function.__code__)
+        self.attributes |= reads.attributes
+        self._globals |= {chain[0] for chain in reads.globals}
         self.words |= words_of(function.__code__)
         name = function.__qualname__ if home else label
         self.notes |= dynamic.notes(function, name, function_node(function))
@@ -284,6 +295,9 @@ class Reach:
             where = space if space.get(name, MISSING) is value else None
             part = f"attribute {label}.{name}"
             self._add([Site(part, value, name, where, lenient=True, owner=cls)])
+        for name, (space, attribute) in attributes_of_members(cls).items():
+            part = f"attribute {label}.{name}"
+            self._add([Site(part, space[attribute], attribute, space, lenient=True)])
         for name, value in fields_of(cls).items():
             self._add([Site(f"field {label}.{name}", value, lenient=True, declared=True)])
 
@@ -357,7 +371,7 @@ def _annotated_classes(function: types.FunctionType) -> list[Any]:
     for annotation in _annotations(function).values():
         value = annotation
         if isinstance(annotation, str):
-            value = _looked_up(annotation, function)
+            value = looked_up(annotation, function.__globals__)
         found += [value, *getattr(value, "__args__", ())]
     return [each for each in found if isinstance(each, type)]
 
@@ -367,15 +381,6 @@ def _annotations(function: types.FunctionType) -> dict[str, Any]:
         return {n: v for n, v in function.__annotations__.items() if n != "return"}
     except Exception:  # noqa: BLE001  evaluated late from 3.14 on: a name may not be there
         return {}
-
-
-def _looked_up(annotation: str, function: types.FunctionType) -> Any:
-    """Return what a dotted name among annotations refers to; other expressions are passed over."""
-    first, *rest = annotation.strip("\"'").split(".")
-    found = function.__globals__.get(first)
-    for name in rest:
-        found = attributes_of(found).get(name) if found is not None else None
-    return found
 
 
 def called_by(value: Any) -> types.FunctionType | None:

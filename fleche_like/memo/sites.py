@@ -43,6 +43,7 @@ class Site:
         installed: whether the namespace is that of Python or of an installed package.
         home: the globals of the function, where a builtin was found that they do not hide.
         owner: the class whose attribute it is.
+        holder: the function or class whose attribute it is, where no namespace holds it.
         declared: whether it was said once and for all, so that nobody changes it.
     """
 
@@ -55,6 +56,7 @@ class Site:
     installed: bool = False
     home: Mapping[str, Any] | None = None
     owner: type | None = None
+    holder: types.FunctionType | type | None = None
     declared: bool = False
 
     @property
@@ -62,6 +64,8 @@ class Site:
         """What identifies the place itself, whatever is found there."""
         if self.cell is not None:
             return id(self.cell), ""
+        if self.holder is not None:
+            return id(self.holder), self.name
         return id(self.namespace if self.home is None else self.home), self.name
 
 
@@ -345,7 +349,7 @@ def distinct(sites: Iterable[Site]) -> Iterator[Site]:
     """Yield each place once."""
     seen: set[tuple[int, str]] = set()
     for site in sites:
-        if site.owner is not None or (site.namespace is None and site.cell is None):
+        if site.owner is not None or site.namespace is site.cell is site.holder is None:
             yield site
         elif site.place not in seen:
             seen.add(site.place)

@@ -17,15 +17,6 @@ NAMESPACES: Final = frozenset({"globals", "vars", "eval", "exec", "locals"})
 IMPORTERS: Final = frozenset({"import_module", "__import__", "modules"})
 """What gives a module by a text: ``importlib``'s, the builtin, ``sys.modules``."""
 
-DOCUMENTATION: Final = frozenset({"__doc__", "getdoc"})
-ANNOTATIONS: Final = frozenset(
-    {
-        "__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec",
-        "inspect_annotations", "get_protocol_members",
-    }
-)  # fmt: skip
-GENERICS: Final = frozenset({"__orig_bases__", "get_original_bases", "__parameters__"})
-
 _LONGEST: Final = 1_000
 """Characters of a text that may be an expression."""
 
