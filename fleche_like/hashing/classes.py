@@ -138,6 +138,8 @@ def is_generated(function: types.FunctionType, cls: type) -> bool:
     if is_installed(file, None):
         return True
     made = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
+    if not function.__qualname__.endswith(f"{cls.__name__}.{function.__name__}"):
+        return False  # put there afterwards, by a session whose source has no file
     return file.startswith(("<string>", "<attrs generated")) and any(n in vars(cls) for n in made)
 
 

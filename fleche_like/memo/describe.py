@@ -263,6 +263,16 @@ def holds(container: Any, items: list[Any]) -> bool:
     return len(now) == len(items) and all(map(operator.is_, now, items))
 
 
+def _size_of(node: Any) -> Any:
+    """Return the bytes of an array, a frame or a table; ``None`` where it does not tell."""
+    size = getattr(node, "nbytes", None)
+    if size is None and callable(usage := getattr(node, "memory_usage", None)):
+        return int(usage().sum())
+    if size is None and callable(usage := getattr(node, "estimated_size", None)):
+        return int(usage())
+    return size
+
+
 def watcher(value: Any) -> tuple[Callable[[], bytes], bytes] | None:
     """Return how to encode a value again, and its encoding now; ``None`` if it is large.
 
@@ -270,7 +280,7 @@ def watcher(value: Any) -> tuple[Callable[[], bytes], bytes] | None:
         Indigestible: it has no stable identity.
     """
     if is_node(value):
-        size = getattr(value, "nbytes", LARGE_BYTES + 1)
+        size = _size_of(value)
         if not isinstance(size, int) or size > LARGE_BYTES:
             return None
     again = functools.partial(encode, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from fleche_like.cache import Manifest
@@ -19,10 +20,11 @@ from fleche_like.hashing.tags import CONTAINERS, SCALARS
 from fleche_like.memo.describe import Described, Describer, is_steady, refusal, watcher
 from fleche_like.memo.guards import Guards
 from fleche_like.memo.members import code_of, declaration_of, factories_of, generated_of
+from fleche_like.memo.patched import is_patched
 from fleche_like.memo.packages import package_digests
 from fleche_like.memo.reach import BODY, Reach
 from fleche_like.memo.sites import BUILTINS, Site, unique
-from fleche_like.memo.sources import source_of
+from fleche_like.memo.sources import is_optimized, source_of
 from fleche_like.memo.types_only import is_by_type
 from fleche_like.memo.warning import warn
 from fleche_like.support.sentinel import MISSING
@@ -54,6 +56,8 @@ class ManifestMaker:
         for module in reach.modules.values():
             self.guards.size(vars(module))
         self.parts |= package_digests(packages)
+        if sys.flags.optimize and any(map(is_optimized, reach.functions.values())):
+            self.parts["optimized"] = digest(True)
 
     def manifest(self) -> Manifest:
         """Return the manifest."""
@@ -74,6 +78,8 @@ class ManifestMaker:
             self.guards.function(function, defaults=not is_root)
             if not is_root:
                 self.guards.keywords(function.__kwdefaults__)
+                if self._reach.asks_for_attributes:
+                    self.guards.size(function.__dict__)
         return found
 
     def _classes(self) -> dict[str, Digest]:
@@ -135,7 +141,7 @@ class ManifestMaker:
             return False
         label = self._reach.labels.get(id(site.value))
         if site.installed:  # only what of ours was put in there
-            return label is not None
+            return label is not None or is_patched(site)
         return label is None or site.part != f"global {label}"
 
     def _is_output(self, site: Site) -> bool:

@@ -85,9 +85,12 @@ def attributes_of_members(cls: type) -> dict[str, tuple[dict[str, Any], str]]:
 
 def generated_of(cls: type) -> list[str]:
     """Return the names of functions that a decorator wrote: what they do follows from the rest."""
-    found = vars(cls).items()
-    functions = [name for name, each in found if isinstance(each, types.FunctionType)]
-    return sorted({*functions} - code_of(cls).keys())
+    functions = {
+        name
+        for name, each in vars(cls).items()
+        if any(isinstance(held, types.FunctionType) for held in (each, *held_by(each)))
+    }
+    return sorted(functions - code_of(cls).keys())
 
 
 def is_code(value: Any) -> bool:

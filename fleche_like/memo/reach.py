@@ -141,13 +141,18 @@ class Reach:
         self._drain()
         return before != (len(self._seen), len(self.labels))
 
+    @property
+    def asks_for_attributes(self) -> bool:
+        """Whether attributes are asked for that may not be there."""
+        return not self._globals.isdisjoint(("getattr", "hasattr", "vars"))
+
     def _add_told(self, value: Any, label: str) -> None:
         for site in told_by(value, label, self.attributes | self._globals):
             self._add([site])
             self._waiting += named_by(site, value)
 
     def _enter_subclasses(self, label: str, cls: type) -> None:
-        found = type.__subclasses__(cls)
+        found: list[type] = type.__subclasses__(cls)
         self.subclasses[label] = cls, found
         self._waiting += found[::-1]
 
@@ -295,9 +300,9 @@ class Reach:
             where = space if space.get(name, MISSING) is value else None
             part = f"attribute {label}.{name}"
             self._add([Site(part, value, name, where, lenient=True, owner=cls)])
-        for name, (space, attribute) in attributes_of_members(cls).items():
+        for name, (held, attribute) in attributes_of_members(cls).items():
             part = f"attribute {label}.{name}"
-            self._add([Site(part, space[attribute], attribute, space, lenient=True)])
+            self._add([Site(part, held[attribute], attribute, held, lenient=True)])
         for name, value in fields_of(cls).items():
             self._add([Site(f"field {label}.{name}", value, lenient=True, declared=True)])
 

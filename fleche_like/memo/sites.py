@@ -349,7 +349,8 @@ def distinct(sites: Iterable[Site]) -> Iterator[Site]:
     """Yield each place once."""
     seen: set[tuple[int, str]] = set()
     for site in sites:
-        if site.owner is not None or site.namespace is site.cell is site.holder is None:
+        places = site.namespace, site.cell, site.holder
+        if site.owner is not None or not any(each is not None for each in places):
             yield site
         elif site.place not in seen:
             seen.add(site.place)
