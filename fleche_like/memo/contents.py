@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol, runtime_checkable
 
 from fleche_like.cache import is_immutable
-from fleche_like.hashing import is_node
+from fleche_like.hashing import function_code_digest, is_node, type_names
 from fleche_like.hashing.tags import SCALARS
 
 MOST_ITEMS: Final = 1_000
@@ -28,6 +28,7 @@ DESCRIPTORS: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
+_SETS: Final = (set, frozenset)
 _TYPE_FORMS: Final = (types.GenericAlias, types.UnionType)
 _ENTERED_NOWHERE: Final = (type, types.ModuleType)
 _HELD: Final = ("fget", "fset", "fdel", "__func__", "func", "dispatcher", "args", "keywords")
@@ -121,12 +122,21 @@ def _contained(value: Any) -> Iterable[Any]:
     base: Any
     for base in SEQUENCES:
         if issubclass(type(value), base):
-            return _of_interest(base.__iter__(value))
+            found = _of_interest(base.__iter__(value))
+            # The order of a set is another one in every process.
+            return sorted(found, key=_order) if base in _SETS else found
     if issubclass(type(value), dict):
         return [*_of_interest(dict.__iter__(value)), *_of_interest(dict.values(value))]
     if type(value) is types.MappingProxyType:
         return [*_of_interest(value), *_of_interest(value.values())]
     return ()
+
+
+def _order(value: Any) -> tuple[str, ...]:
+    names = type_names(type(value))
+    if type(value) is types.FunctionType:
+        return (*names, value.__module__ or "", value.__qualname__, function_code_digest(value))
+    return (*names, *type_names(value)) if issubclass(type(value), type) else names
 
 
 def _objects_of(node: Any) -> Iterable[Any]:

@@ -271,9 +271,7 @@ def is_own_module(value: Any) -> bool:
     return issubclass(type(value), types.ModuleType) and is_own_namespace(vars(value))
 
 
-def named_in(
-    module: types.ModuleType, names: AbstractSet[str], spaces: Spaces
-) -> Iterator[Site]:
+def named_in(module: types.ModuleType, names: AbstractSet[str], spaces: Spaces) -> Iterator[Site]:
     """Yield those attributes of a module that are named anywhere in what is reached."""
     namespace = vars(module)
     for name in sorted(names & namespace.keys() - _OF_THE_FILE):

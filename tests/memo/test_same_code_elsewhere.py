@@ -125,14 +125,6 @@ def test_in_another_folder_reached_through_a_link(folder, usual, tmp_path):
     assert run(tmp_path / "link", "-c", TOLD) == usual
 
 
-def test_from_a_zip_file(folder, usual, tmp_path):
-    shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    insert = f"import sys; sys.path.insert(0, {str(tmp_path / 'packed.zip')!r}); "
-    assert run(empty, "-c", insert + TOLD) == usual
-
-
 def test_as_a_script_and_as_a_module_that_runs(folder, usual):
     assert run(folder, "work.py") == usual
     assert run(folder, "-m", "work") == usual
