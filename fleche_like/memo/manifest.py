@@ -20,8 +20,8 @@ from fleche_like.hashing.tags import CONTAINERS, SCALARS
 from fleche_like.memo.describe import Described, Describer, is_steady, refusal, watcher
 from fleche_like.memo.guards import Guards
 from fleche_like.memo.members import code_of, declaration_of, factories_of, generated_of
-from fleche_like.memo.patched import is_patched
 from fleche_like.memo.packages import package_digests
+from fleche_like.memo.patched import is_patched
 from fleche_like.memo.reach import BODY, Reach
 from fleche_like.memo.sites import BUILTINS, Site, unique
 from fleche_like.memo.sources import is_optimized, source_of
