@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -166,8 +166,8 @@ class Checker:
     def _derived(self, call: DigestedCall, number: int, *, is_late: bool) -> set[Row]:
         if is_late:
             return set()
-        ids = cast("Identifiers", self._ids)
-        return {*argument_rows(call, number, ids), *metadata_rows(call, number, ids)}
+        name_id = self._ids.name
+        return {*argument_rows(call, number, name_id), *metadata_rows(call, number, name_id)}
 
     def _named(self, number: int) -> Row:
         found = self._functions.get(number)
