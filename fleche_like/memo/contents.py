@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from fleche_like.cache import is_immutable
 from fleche_like.hashing import function_code_digest, is_node, type_names
 from fleche_like.hashing.tags import SCALARS
+from fleche_like.memo.own import is_own_namespace
 
 MOST_ITEMS: Final = 1_000
 """Items of one container that are looked at."""
@@ -194,8 +195,8 @@ def code_inside(values: Iterable[Any]) -> Iterator[Any]:
         counts[kind] += 1
         if kind is types.FunctionType or issubclass(kind, type | types.ModuleType):
             yield value
-            if kind is types.FunctionType:
-                # What a decorator of an installed package wraps is not the project's by itself.
+            if kind is types.FunctionType and not is_own_namespace(value.__globals__):
+                # What a decorator of an installed package wraps is the project's, not itself.
                 waiting += [*cell_values(value)][::-1]
                 waiting.append(value.__dict__.get("__wrapped__"))
         elif is_dependency(value):
