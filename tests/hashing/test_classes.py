@@ -236,7 +236,7 @@ def test_local_classes_differ_by_what_their_methods_close_over() -> None:
                 return k
 
             def again(self) -> Any:
-                return Made, __class__  # type: ignore[name-defined]  # noqa: F821
+                return Made, __class__  # type: ignore[name-defined]
 
         return Made
 
