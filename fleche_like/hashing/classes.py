@@ -8,21 +8,20 @@ follow from the fields and are left out.
 
 from __future__ import annotations
 
-import functools
 import importlib
-import os
 import sys
 import types
 from typing import Any
 
 from fleche_like.hashing import bulk, tags
 from fleche_like.hashing.branch import Branch, Made, group, kind, named, part
+from fleche_like.hashing.carried import closure_of, globals_of
 from fleche_like.hashing.code import function_code_digest
+from fleche_like.hashing.installed import is_installed
 from fleche_like.hashing.names import type_names
 from fleche_like.hashing.text import digest_node
 
 _ANNOTATIONS_ARE_LAZY = sys.version_info >= (3, 14)
-_SITES = frozenset(("site-packages", "dist-packages"))
 _HIDDEN = frozenset(
     (
         "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__slotnames__",
@@ -81,22 +80,6 @@ def _is_own(cls: type) -> bool:
 _HEAP_TYPE = 1 << 9
 
 
-def is_installed(file: Any, spec: Any) -> bool:
-    """Tell whether a module belongs to Python or an installed package, by its file or its origin.
-
-    An editable installation is none: its files are where the project keeps them.
-    """
-    if not isinstance(file, str):
-        # Built in or frozen; a notebook's or a test's module has no specification either.
-        return spec is not None and getattr(spec, "origin", None) in ("built-in", "frozen")
-    return file.startswith(_library()) or not _SITES.isdisjoint(file.split(os.sep))
-
-
-@functools.cache
-def _library() -> str:
-    return os.path.dirname(str(os.__file__)) + os.sep
-
-
 def _members(cls: type) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]:
     """Return code and plain attributes by name, defaults of fields, and names of annotations."""
     code: dict[str, Any] = {}
@@ -107,7 +90,7 @@ def _members(cls: type) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any],
         functions = _functions(member)
         written = [f for f in functions if not is_generated(f, cls)]
         if written:
-            code[name] = (type(member).__name__, [*map(_function, written)])
+            code[name] = (type(member).__name__, [_function(each, cls) for each in written])
         elif not functions:
             plain[name] = _attribute(member)
     return code, plain, _fields(cls), annotated_names(cls)
@@ -118,7 +101,10 @@ def is_machinery(name: str, cls: type) -> bool:
     if name in _HIDDEN or name.startswith("__pydantic_"):
         return True
     members = vars(cls).get("_member_map_")
-    return members is not None and (name in members or name.startswith("_"))
+    if members is None:
+        return False
+    private = name.startswith(f"_{cls.__name__.lstrip('_')}__")
+    return name in members or (name.startswith("_") and not private)
 
 
 def _fields(cls: Any) -> dict[str, Any]:
@@ -152,12 +138,16 @@ def is_generated(function: types.FunctionType, cls: type) -> bool:
     if is_installed(file, None):
         return True
     made = ("__dataclass_fields__", "__attrs_attrs__", "_fields")
+    if not function.__qualname__.endswith(f"{cls.__name__}.{function.__name__}"):
+        return False  # put there afterwards, by a session whose source has no file
     return file.startswith(("<string>", "<attrs generated")) and any(n in vars(cls) for n in made)
 
 
-def _function(function: types.FunctionType) -> tuple[Any, ...]:
+def _function(function: types.FunctionType, cls: type) -> tuple[Any, ...]:
     defaults = function.__defaults__, function.__kwdefaults__
-    return part(digest_node(function_code_digest(function))), *map(_attribute, defaults)
+    code = part(digest_node(function_code_digest(function)))
+    carried = () if _is_held(cls) else (closure_of(function), globals_of(function))
+    return code, *map(_attribute, defaults), *(carried if any(carried) else ())
 
 
 def _attribute(value: Any) -> Any:

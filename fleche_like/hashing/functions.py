@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleche_like.hashing.branch import Made, attributes, group, kind, named, part
+from fleche_like.hashing.carried import globals_of
 from fleche_like.hashing.code import function_code_digest, global_names
 from fleche_like.hashing.names import module_name, type_names
 from fleche_like.hashing.text import digest_node, stand_in_node
 
-_FUNCTION_LABELS = named("", "", ".__defaults__", ".__kwdefaults__", ".__closure__")
+_FUNCTION_LABELS = named("", "", ".__defaults__", ".__kwdefaults__", ".__closure__", "")
 
 
 def function(value: types.FunctionType) -> Made:
     """A Python function: own code, defaults and closure values.
 
     The module is part of it only if the code looks up names there: equal code over equal values is
-    one function wherever it stands, but a global name means what its module says it means.
+    one function wherever it stands, but a global name means what its module says it means. A
+    function that goes by no name takes the globals along that do not either.
     """
     custom = value.__dict__.get("__digest__")
     if callable(custom):
@@ -28,7 +30,8 @@ def function(value: types.FunctionType) -> Made:
     code = part(digest_node(function_code_digest(value)))
     closure = attributes(_closure(value))
     parts = (module, code, value.__defaults__, value.__kwdefaults__, closure)
-    return kind("function", group(parts, _FUNCTION_LABELS))
+    carried = globals_of(value)
+    return kind("function", group((*parts, carried) if carried else parts, _FUNCTION_LABELS))
 
 
 def _closure(value: types.FunctionType) -> dict[str, Any]:

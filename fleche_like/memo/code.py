@@ -8,6 +8,8 @@ what they were returns to its earlier digest, and to its earlier calls.
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -20,14 +22,16 @@ from fleche_like.hashing.tags import SCALARS
 from fleche_like.memo.contents import code_inside
 from fleche_like.memo.manifest import ManifestMaker
 from fleche_like.memo.own import find_labelled, is_own_class, is_own_namespace
-from fleche_like.memo.packages import reached_packages
+from fleche_like.memo.packages import package_digests, reached_packages
 from fleche_like.memo.reach import Reach, called_by
+from fleche_like.memo.sites import is_own_module
 
 CodeMode = Literal["none", "function", "deep"]
 
 GIVEN: Final = "given "
 """How the parts begin that name code which an argument brought."""
 
+_MODULE: Final = "module "
 _MOST_STATES: Final = 64
 
 
@@ -88,6 +92,11 @@ class CodeTracker:
         if mode == "none":
             self._published = CodeState(None), _always, {}, ()
 
+    @property
+    def package_digests(self) -> dict[str, Digest]:
+        """The versions of the packages that count."""
+        return package_digests(self._packages)
+
     def current(self) -> CodeState:
         """Return the state that holds now; cheap while it is the one of the last call."""
         published = self._published
@@ -137,7 +146,7 @@ class CodeTracker:
         labels = [part.removeprefix(GIVEN) for part in manifest(code) if part.startswith(GIVEN)]
         target = called_by(self._callable)
         home = None if target is None else target.__globals__
-        given = tuple(found for label in labels for found in find_labelled(label, home))
+        given = tuple(found for label in labels for found in _given_as(label, home))
         return bool(labels) and len(given) == len(labels) and self._extended_by(given).code == code
 
     def _look_again(self, given: tuple[Any, ...] = ()) -> Look:
@@ -148,7 +157,7 @@ class CodeTracker:
             # Not published: what cannot be digested now may be gone at the next call.
             return CodeState(None, problem=problem), _never, {}, given
         for each in given:
-            label = reach.labels[id(each)]
+            label = reach.labels.get(id(each)) or f"{_MODULE}{each.__name__}"
             maker.parts[f"{GIVEN}{label}"] = digest(label)
         state = self._state_of(maker, reach)
         return state, maker.guards.compiled(), reach.labels, (*given, reach)
@@ -196,10 +205,26 @@ def current_codes(function: Coded, state: CodeState) -> tuple[Digest, ...]:
 def _own_code_in(values: list[Any], reached: Mapping[int, str]) -> tuple[Any, ...]:
     found = {id(each): each for each in code_inside(values) if id(each) not in reached}
     own = [each for each in found.values() if _is_own(each)]
-    return tuple(sorted(own, key=lambda each: (each.__module__, each.__qualname__)))
+    return tuple(sorted(own, key=_called))
+
+
+def _given_as(label: str, home: Mapping[str, Any] | None) -> list[Any]:
+    """Return what an argument brought that has this label in a manifest, if it is to be found."""
+    if not label.startswith(_MODULE):
+        return find_labelled(label, home)
+    found = sys.modules.get(label.removeprefix(_MODULE))
+    return [] if found is None else [found]
+
+
+def _called(code: Any) -> tuple[str, str]:
+    if isinstance(code, types.ModuleType):
+        return code.__name__, ""
+    return code.__module__, code.__qualname__
 
 
 def _is_own(code: Any) -> bool:
+    if isinstance(code, types.ModuleType):
+        return is_own_module(code)
     return is_own_class(code) if isinstance(code, type) else is_own_namespace(code.__globals__)
 
 

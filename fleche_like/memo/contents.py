@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol, runtime_checkable
 
 from fleche_like.cache import is_immutable
-from fleche_like.hashing import is_node
+from fleche_like.hashing import function_code_digest, is_node, type_names
 from fleche_like.hashing.tags import SCALARS
+from fleche_like.memo.own import is_own_namespace
 
 MOST_ITEMS: Final = 1_000
 """Items of one container that are looked at."""
@@ -28,6 +29,8 @@ DESCRIPTORS: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
+_SETS: Final = (set, frozenset)
+_TYPE_FORMS: Final = (types.GenericAlias, types.UnionType)
 _ENTERED_NOWHERE: Final = (type, types.ModuleType)
 _HELD: Final = ("fget", "fset", "fdel", "__func__", "func", "dispatcher", "args", "keywords")
 
@@ -66,10 +69,11 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 
 def _slots(cls: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
-    for name in vars(cls).get("__slots__", ()):
-        slot = vars(cls).get(name)
-        if isinstance(slot, types.MemberDescriptorType):
-            yield name, slot
+    # By what the class holds: ``__slots__`` may be one text, and names in it private ones.
+    if "__slots__" in vars(cls):
+        for name, slot in vars(cls).items():
+            if isinstance(slot, types.MemberDescriptorType):
+                yield name, slot
 
 
 def _held(slot: types.MemberDescriptorType, value: Any) -> Iterator[Any]:
@@ -101,10 +105,17 @@ def items_of(value: Any) -> Iterable[Any]:
         return held
     if is_node(value):
         return _of_interest(_objects_of(value))
-    inside = [*_contained(value)]
+    if kind in _TYPE_FORMS:
+        return _of_interest((*value.__args__, getattr(value, "__origin__", None)))
+    inside = [*_contained(value), *_factory_of(value)]
     if kind not in SEQUENCES and kind not in MAPPINGS:
         inside += _of_interest(attributes_of(value).values())
     return inside
+
+
+def _factory_of(value: Any) -> Iterator[Any]:
+    if issubclass(type(value), collections.defaultdict) and value.default_factory is not None:
+        yield value.default_factory
 
 
 def _contained(value: Any) -> Iterable[Any]:
@@ -112,12 +123,21 @@ def _contained(value: Any) -> Iterable[Any]:
     base: Any
     for base in SEQUENCES:
         if issubclass(type(value), base):
-            return _of_interest(base.__iter__(value))
+            found = _of_interest(base.__iter__(value))
+            # The order of a set is another one in every process.
+            return sorted(found, key=_order) if base in _SETS else found
     if issubclass(type(value), dict):
         return [*_of_interest(dict.__iter__(value)), *_of_interest(dict.values(value))]
     if type(value) is types.MappingProxyType:
         return [*_of_interest(value), *_of_interest(value.values())]
     return ()
+
+
+def _order(value: Any) -> tuple[str, ...]:
+    names = type_names(type(value))
+    if type(value) is types.FunctionType:
+        return (*names, value.__module__ or "", value.__qualname__, function_code_digest(value))
+    return (*names, *type_names(value)) if issubclass(type(value), type) else names
 
 
 def _objects_of(node: Any) -> Iterable[Any]:
@@ -173,8 +193,12 @@ def code_inside(values: Iterable[Any]) -> Iterator[Any]:
             continue
         seen[id(value)] = value
         counts[kind] += 1
-        if kind is types.FunctionType or issubclass(kind, type):
+        if kind is types.FunctionType or issubclass(kind, type | types.ModuleType):
             yield value
+            if kind is types.FunctionType and not is_own_namespace(value.__globals__):
+                # What a decorator of an installed package wraps is the project's, not itself.
+                waiting += [*cell_values(value)][::-1]
+                waiting.append(value.__dict__.get("__wrapped__"))
         elif is_dependency(value):
             waiting.append(value.__dependency__()[1])
         else:

@@ -10,7 +10,6 @@ import pathlib
 import re
 import types
 from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,12 +68,12 @@ class Describer:
 
     Args:
         labels: what functions and classes are called, by identity.
-        written: attributes whose content methods change.
+        is_written: whether the content of a class's attribute is changed by what is reached.
     """
 
-    def __init__(self, labels: dict[int, str], written: AbstractSet[str] = frozenset()) -> None:
+    def __init__(self, labels: dict[int, str], is_written: Callable[[type, str], bool]) -> None:
         self._labels = labels
-        self._written = written
+        self._is_written = is_written
         self._open: set[int] = set()
         self._now = Described()
 
@@ -115,6 +114,8 @@ class Describer:
     def _by_kind(self, value: Any) -> Any:
         kind = type(value)
         if kind is functools.partial:
+            if value.keywords:
+                self._now.shapes.append((value.keywords, [*_flat(value.keywords)]))
             keywords = {n: self.form(v) for n, v in sorted(value.keywords.items())}
             return (_CODE, "partial", self.form(value.func), self._all(value.args), keywords)
         if kind is types.MethodType:
@@ -130,7 +131,7 @@ class Describer:
 
     def _is_entered_wrapper(self, value: Any) -> bool:
         """Whether an instance goes by the name of what it wraps, but has code and settings too."""
-        return id(type(value)) in self._labels and wrapped_by(value) is not None
+        return id(type(value)) in self._labels and not isinstance(value, type)
 
     def _wrapper(self, value: Any, wrapped: Any) -> Any:
         """A callable that wraps another; one of the project's own counts by its settings too."""
@@ -138,9 +139,9 @@ class Describer:
         name = self._labels.get(id(kind), type_names(kind))
         if id(kind) not in self._labels:
             return (_CODE, "wrapper", name, self.form(wrapped))
-        left_out = {*_COPIED_BY_WRAPS, *self._written}
         space = attributes_of(value)
-        settings = {n: self.form(each) for n, each in space.items() if n not in left_out}
+        told = (n for n in space if n not in _COPIED_BY_WRAPS and not self._is_written(kind, n))
+        settings = {n: self.form(space[n]) for n in told}
         self._now.settings.append((value, {n: space[n] for n in settings}))
         return (_CODE, "wrapper", name, self.form(wrapped), settings)
 
@@ -262,6 +263,16 @@ def holds(container: Any, items: list[Any]) -> bool:
     return len(now) == len(items) and all(map(operator.is_, now, items))
 
 
+def _size_of(node: Any) -> Any:
+    """Return the bytes of an array, a frame or a table; ``None`` where it does not tell."""
+    size = getattr(node, "nbytes", None)
+    if size is None and callable(usage := getattr(node, "memory_usage", None)):
+        return int(usage().sum())
+    if size is None and callable(usage := getattr(node, "estimated_size", None)):
+        return int(usage())
+    return size
+
+
 def watcher(value: Any) -> tuple[Callable[[], bytes], bytes] | None:
     """Return how to encode a value again, and its encoding now; ``None`` if it is large.
 
@@ -269,7 +280,7 @@ def watcher(value: Any) -> tuple[Callable[[], bytes], bytes] | None:
         Indigestible: it has no stable identity.
     """
     if is_node(value):
-        size = getattr(value, "nbytes", LARGE_BYTES + 1)
+        size = _size_of(value)
         if not isinstance(size, int) or size > LARGE_BYTES:
             return None
     again = functools.partial(encode, value)

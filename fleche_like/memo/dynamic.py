@@ -9,10 +9,9 @@ from typing import Final
 
 from fleche_like.memo.reads import reads_of
 
-_WHATEVER: Final = frozenset(
-    {"eval", "exec", "globals", "vars", "__import__", "import_module", "__subclasses__"}
-)
-_METHODS: Final = frozenset({"import_module", "__subclasses__", "attrgetter", "methodcaller"})
+_WHATEVER: Final = frozenset({"eval", "exec", "globals", "vars", "__import__", "import_module"})
+_BELOW: Final = "__subclasses__"
+_METHODS: Final = frozenset({"import_module", "attrgetter", "methodcaller", _BELOW})
 _BY_NAME: Final = frozenset({"getattr", "attrgetter", "methodcaller"})
 
 
@@ -38,7 +37,9 @@ def _found_in(node: ast.AST, first: int) -> Iterator[tuple[int, str]]:
             continue
         name = _name_of(each.func)
         line = each.lineno or first
-        if name in _WHATEVER:
+        if name == _BELOW:
+            yield line, f"{name}() is followed below classes of the project alone"
+        elif name in _WHATEVER:
             yield line, f"{name}() is not followed"
         elif name in _BY_NAME and not _is_constant(each, name):
             yield line, f"{name}() with a computed name is not followed"

@@ -157,7 +157,9 @@ class Engine:
     def dependency(self) -> tuple[Any, Any]:
         """Return what identifies this function where another one reaches it, and its function."""
         counts = self.tracker.mode != "none"
-        return (self.name, self.version), self.function if counts else None
+        packages = self.tracker.package_digests
+        identity = (self.name, self.version, *([packages] if packages else []))
+        return identity, self.function if counts else None
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name, as its key has them."""

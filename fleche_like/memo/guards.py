@@ -6,6 +6,7 @@ without a call. What can change in place is encoded again.
 
 from __future__ import annotations
 
+import abc
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -41,6 +42,8 @@ class Guards:
         """Require that a place still holds what was found there."""
         if site.cell is not None:
             self.cell(site.cell, site.value)
+        elif site.holder is not None:
+            self._require(f"{self._name(site.holder)}.{site.name} is {self._name(site.value)}")
         elif site.namespace is not None:
             self._key(site.namespace, site.name, site.value)
 
@@ -81,9 +84,23 @@ class Guards:
         """Require the bases of a class, what of its members counts, and that none was added."""
         space = vars(cls)
         self._require(f"{self._name(cls)}.__bases__ is {self._name(cls.__bases__)}")
-        self._require(f"len({self._name(space)}) == {len(space)}")
+        self.size(space)
         for name in members:
             self._key(space, name, space[name])
+
+    def size(self, space: Mapping[str, Any]) -> None:
+        """Require that nothing was added to a namespace."""
+        self._require(f"len({self._name(space)}) == {len(space)}")
+
+    def registrations(self) -> None:
+        """Require that no virtual subclass was registered with any class."""
+        self._scope["token"] = abc.get_cache_token
+        self._require(f"token() == {abc.get_cache_token()}")
+
+    def subclasses(self, cls: type, found: list[type]) -> None:
+        """Require that a class has the same classes directly below it."""
+        self._scope["below"] = type.__subclasses__
+        self._require(f"below({self._name(cls)}) == {self._name(found)}")
 
     def container(self, container: Any, items: list[Any]) -> None:
         """Require that a container holds the same objects."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from fleche_like.cache import Manifest
@@ -18,11 +19,12 @@ from fleche_like.hashing.bulk import is_plain
 from fleche_like.hashing.tags import CONTAINERS, SCALARS
 from fleche_like.memo.describe import Described, Describer, is_steady, refusal, watcher
 from fleche_like.memo.guards import Guards
-from fleche_like.memo.members import code_of, declaration_of, factories_of
+from fleche_like.memo.members import code_of, declaration_of, factories_of, generated_of
 from fleche_like.memo.packages import package_digests
+from fleche_like.memo.patched import is_patched
 from fleche_like.memo.reach import BODY, Reach
-from fleche_like.memo.sites import BUILTINS, Site
-from fleche_like.memo.sources import source_of
+from fleche_like.memo.sites import BUILTINS, Site, unique
+from fleche_like.memo.sources import is_optimized, source_of
 from fleche_like.memo.types_only import is_by_type
 from fleche_like.memo.warning import warn
 from fleche_like.support.sentinel import MISSING
@@ -46,12 +48,16 @@ class ManifestMaker:
 
     def __init__(self, reach: Reach, packages: tuple[str, ...]) -> None:
         self._reach = reach
-        self._describer = Describer(reach.labels, reach.written_inside)
+        self._describer = Describer(reach.labels, reach.is_written_inside)
         self.guards = Guards()
         self.notes = set(reach.notes)
         self.values: dict[Digest, Any] = {}
-        self.parts = {**self._functions(), **self._classes(), **self._sites()}
+        self.parts = {**self._functions(), **self._classes(), **self._subclasses(), **self._sites()}
+        for module in reach.modules.values():
+            self.guards.size(vars(module))
         self.parts |= package_digests(packages)
+        if sys.flags.optimize and any(map(is_optimized, reach.functions.values())):
+            self.parts["optimized"] = digest(True)
 
     def manifest(self) -> Manifest:
         """Return the manifest."""
@@ -72,6 +78,8 @@ class ManifestMaker:
             self.guards.function(function, defaults=not is_root)
             if not is_root:
                 self.guards.keywords(function.__kwdefaults__)
+                if self._reach.asks_for_attributes:
+                    self.guards.size(function.__dict__)
         return found
 
     def _classes(self) -> dict[str, Digest]:
@@ -89,23 +97,35 @@ class ManifestMaker:
                 f"class {label}",
             )
             found[f"class {label}"] = digest((type_names(cls)[1], form))
-            self.guards.cls(cls, code)
+            self.guards.cls(cls, [*code, *generated_of(cls)])
+            if "_abc_impl" in vars(cls):
+                self.guards.registrations()
+        return found
+
+    def _subclasses(self) -> dict[str, Digest]:
+        """Return the parts of classes whose subclasses are asked for, in the order of those."""
+        found: dict[str, Digest] = {}
+        for label, (cls, below) in self._reach.subclasses.items():
+            if below:
+                found[f"subclasses of {label}"] = self._described((below,), f"below {label}")
+            self.guards.subclasses(cls, below)
         return found
 
     def _described(self, parts: tuple[Any, ...], path: str) -> Any:
         described = self._describer.describe(list(parts))
-        for cell, value in described.cells:
-            self.guards.cell(cell, value)
+        self._watch(path, described)
         return self._digest_of(described.form, path)
 
     def _sites(self) -> dict[str, Digest]:
         found: dict[str, Digest] = {}
+        used: set[str] = set()
         for site in self._reach.sites:
             self._guard(site)
             if self._counts(site):
                 part = self._part(site)
                 if part is not None:
-                    found[part[0]] = part[1]
+                    # An attribute of a function may be called like a global of another module.
+                    found[unique(part[0], used)] = part[1]
         return found
 
     def _guard(self, site: Site) -> None:
@@ -121,21 +141,22 @@ class ManifestMaker:
             return False
         label = self._reach.labels.get(id(site.value))
         if site.installed:  # only what of ours was put in there
-            return label is not None
+            return label is not None or is_patched(site)
         return label is None or site.part != f"global {label}"
 
     def _is_output(self, site: Site) -> bool:
         reach = self._reach
         if site.owner is not None:  # an attribute of a class
             written = not is_steady(site.value) and reach.is_written_inside(site.owner, site.name)
-            return written or site.name in reach.written_to_classes
+            return written or reach.is_assigned_to(site.owner, site.name)
         return site.place in reach.outputs and id(site.value) not in reach.labels
 
     def _part(self, site: Site) -> tuple[str, Digest] | None:
         try:
             described = self._look(site)
             known = self._digest_of(described.form, self._path(site))
-            self._watch(site, described)
+            if not site.declared:
+                self._watch(self._path(site), described)
         except Indigestible as problem:
             if not site.lenient or site.name in self._reach.attributes:
                 raise
@@ -158,9 +179,7 @@ class ManifestMaker:
         except Exception as error:
             raise refusal(path, error) from error
 
-    def _watch(self, site: Site, described: Described) -> None:
-        if site.declared:
-            return
+    def _watch(self, path: str, described: Described) -> None:
         for cell, value in described.cells:
             self.guards.cell(cell, value)
         for container, items in described.shapes:
@@ -170,7 +189,7 @@ class ManifestMaker:
         for leaf in described.leaves:
             watched = watcher(leaf)
             if watched is None:
-                self._report_large(self._path(site))
+                self._report_large(path)
             else:
                 self.guards.watch(*watched)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import abc
 import types
 from typing import Any, Final
 
+from fleche_like.hashing import type_names
 from fleche_like.hashing.classes import annotated_names, is_generated, is_machinery
 from fleche_like.memo.contents import DESCRIPTORS, held_by, is_dependency, wrapped_by
 
 _WRITTEN_BY_PYTHON: Final = frozenset(
     {
-        "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__slots__",
+        "__dataclass_fields__", "__dataclass_params__", "__slots__",
         "__signature__", "__attrs_attrs__", "__replace__", "__hash__", "_abc_impl",
     }
 )  # fmt: skip
+_COMPARISONS: Final = frozenset({"__eq__", "__lt__", "__le__", "__gt__", "__ge__"})
 _SLOTS: Final = (
     types.MemberDescriptorType,
     types.GetSetDescriptorType,
@@ -34,7 +37,17 @@ def _is_written(name: str, value: Any, cls: type) -> bool:
         return all(is_generated(each, cls) for each in functions)
     if is_dependency(value):
         return False
+    if name == "__match_args__":
+        return value in _generated_patterns(cls)
     return name in _WRITTEN_BY_PYTHON or isinstance(value, _SLOTS) or is_machinery(name, cls)
+
+
+def _generated_patterns(cls: type) -> list[tuple[str, ...]]:
+    """Return what a decorator may write as ``__match_args__``: it follows from the fields."""
+    fields = vars(cls).get("__dataclass_fields__", {}).values()
+    attributes = vars(cls).get("__attrs_attrs__", ())
+    of_fields = (each for each in (*fields, *attributes) if each.init and not each.kw_only)
+    return [tuple(each.name for each in of_fields), vars(cls).get("_fields", ())]
 
 
 def code_of(cls: type) -> dict[str, Any]:
@@ -54,6 +67,30 @@ def data_of(cls: type) -> dict[str, Any]:
     plain = {name: value for name, value in members_of(cls).items() if not is_code(value)}
     values = {name: each._value_ for name, each in vars(cls).get("_member_map_", {}).items()}
     return {**plain, **values}
+
+
+def attributes_of_members(cls: type) -> dict[str, tuple[dict[str, Any], str]]:
+    """Return where the members of an enumeration hold attributes beside their values.
+
+    By what each is called: the namespace and the name in it.
+    """
+    spaces = {name: vars(each) for name, each in vars(cls).get("_member_map_", {}).items()}
+    return {
+        f"{member}.{name}": (space, name)
+        for member, space in spaces.items()
+        for name in sorted(space)
+        if not (name.startswith("_") and name.endswith("_"))
+    }
+
+
+def generated_of(cls: type) -> list[str]:
+    """Return the names of functions that a decorator wrote: what they do follows from the rest."""
+    functions = {
+        name
+        for name, each in vars(cls).items()
+        if any(isinstance(held, types.FunctionType) for held in (each, *held_by(each)))
+    }
+    return sorted(functions - code_of(cls).keys())
 
 
 def is_code(value: Any) -> bool:
@@ -80,7 +117,33 @@ def declaration_of(cls: type) -> dict[str, Any]:
         "options": _options(options),
         "slots": [*map(str, _slots(cls))],
         "members": [*vars(cls).get("_member_map_", {})],
+        **_further(cls),
     }
+
+
+def _further(cls: type) -> dict[str, Any]:
+    """Return what few classes have, so that the others are declared as without it."""
+    found = {
+        "abstract": sorted(vars(cls).get("__abstractmethods__", ())),
+        "registered": sorted(map(type_names, registered_with(cls))),
+        "compared": _compared(cls),
+    }
+    return {name: each for name, each in found.items() if each}
+
+
+def _compared(cls: type) -> list[str]:
+    """Return which comparisons a decorator wrote whose options are not told otherwise."""
+    if not vars(cls).keys().isdisjoint(("__dataclass_fields__", "_fields", "_member_map_")):
+        return []
+    return [name for name in generated_of(cls) if name in _COMPARISONS]
+
+
+def registered_with(cls: type) -> list[type]:
+    """Return the classes that are registered as virtual subclasses of an abstract one."""
+    if "_abc_impl" not in vars(cls) or not hasattr(abc, "_get_dump"):
+        return []
+    found = (reference() for reference in abc._get_dump(cls)[0])
+    return [each for each in found if each is not None]
 
 
 def _slots(cls: type) -> Any:

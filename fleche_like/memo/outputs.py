@@ -47,7 +47,7 @@ class Written:
     Args:
         rebound: names that it binds to something else.
         changed: names whose object it changes, with the attributes on the way to what changes.
-        of_classes: attributes that it assigns to classes: ``cls.x = …``, ``type(self).x = …``.
+        of_classes: attributes that it assigns to its class: ``cls.x = …``, ``type(self).x = …``.
         inside: attributes whose content it changes, ``self.items.append(…)``, but for those of
             its own variables other than the first parameter.
     """
@@ -89,12 +89,12 @@ def written_by(function: ast.AST) -> Written:
 
 
 def _rebound_in(function: ast.AST) -> Iterator[str]:
-    own = _own_variables(function)
+    bound, declared = _bound_in(function)
+    # ``global K`` alone binds nothing: K may be read as before.
+    yield from bound & declared
     for node in _nodes_of(function):
         if node is not function and isinstance(node, _SCOPES):
-            yield from (name for name in _rebound_in(node) if name not in own)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            yield from (name for name in node.names if name not in own)
+            yield from (name for name in _rebound_in(node) if name not in bound - declared)
 
 
 def _changed_in(function: ast.AST) -> Iterator[Chain]:
@@ -144,6 +144,12 @@ def _outside(scope: ast.AST) -> Iterator[ast.AST]:
 
 def _own_variables(scope: ast.AST) -> set[str]:
     """Return the names that are local to a scope."""
+    bound, declared = _bound_in(scope)
+    return bound - declared
+
+
+def _bound_in(scope: ast.AST) -> tuple[set[str], set[str]]:
+    """Return the names that a scope binds, and those it declares to be from outside."""
     found = {arg.arg for arg in _arguments(scope)}
     declared: set[str] = set()
     for node in _nodes_of(scope):
@@ -164,7 +170,7 @@ def _own_variables(scope: ast.AST) -> set[str]:
                 found.add(name)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 found.update(_bound_through(node))
-    return found - declared
+    return found, declared
 
 
 def _bound_through(comprehension: ast.AST) -> Iterator[str]:

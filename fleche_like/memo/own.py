@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fleche_like.hashing import module_name, type_names
-from fleche_like.hashing.classes import is_installed
+from fleche_like.hashing.installed import is_installed
 
 _OURS: Final = __name__.partition(".")[0]
 _PYTHON: Final = ("stdlib", "platstdlib", "purelib", "platlib")

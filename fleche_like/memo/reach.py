@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from fleche_like.calls.signatures import take_apart
@@ -19,21 +20,33 @@ from fleche_like.memo import dynamic
 from fleche_like.memo.contents import (
     MOST_ITEMS,
     MOST_VALUES,
-    attributes_of,
     cell_values,
     is_dependency,
     items_of,
     wrapped_by,
 )
 from fleche_like.memo.fields import fields_of
-from fleche_like.memo.members import data_of, methods_of, references_of
+from fleche_like.memo.members import attributes_of_members, data_of, methods_of, references_of
 from fleche_like.memo.own import importable_name, is_own_class, is_own_namespace, label_of
 from fleche_like.memo.reads import reads_of
-from fleche_like.memo.sites import Lookups, Site, Spaces, distinct, unique, written_of
+from fleche_like.memo.sites import (
+    Lookups,
+    Site,
+    Spaces,
+    attributes_named,
+    distinct,
+    is_own_module,
+    named_in,
+    unique,
+    written_of,
+)
+from fleche_like.memo.told import looked_up, named_by, told_by
 from fleche_like.memo.types_only import is_by_type
+from fleche_like.memo.words import words_of
 from fleche_like.support.sentinel import MISSING
 
 BODY: Final = "body"
+_ITSELF: Final = "itself"
 
 _OF_DECLARATIONS: Final = ("__init_subclass__", "__set_name__")
 _OF_METACLASSES: Final = ("__new__", "__init__")
@@ -60,15 +73,18 @@ class Reach:
         self.callable = root
         self.owner = owner
         self.deep = deep
-        self.labels: dict[int, str] = {id(owner): "itself"}
+        self.labels: dict[int, str] = {id(owner): _ITSELF}
         self.functions: dict[str, types.FunctionType] = {}
         self.classes: dict[str, type] = {}
         self.sites: list[Site] = []
         self.outputs: set[tuple[int, str]] = set()
         self.attributes: set[str] = set()
-        self.written_inside: set[str] = set()
-        self._written_in: list[tuple[type | None, frozenset[str]]] = []
-        self.written_to_classes: set[str] = set()
+        self.words: set[str] = set()
+        self._globals: set[str] = set()
+        self.subclasses: dict[str, tuple[type, list[type]]] = {}
+        self.modules: dict[int, types.ModuleType] = {}
+        self._written_in: list[tuple[type | None, AbstractSet[str]]] = []
+        self._assigned_to: list[tuple[type | None, AbstractSet[str]]] = []
         self._methods: dict[int, type] = {}
         self._lookups: list[tuple[types.FunctionType, Lookups]] = []
         self.notes: set[str] = set()
@@ -83,13 +99,15 @@ class Reach:
 
     def _walk(self, given: list[Any]) -> None:
         if self.root is not None:
-            self._enter_function(self.root, "itself")
+            self._enter_function(self.root, _ITSELF)
             self._enter_class_of(self.root)
         else:
             self._force(self.callable)
             self._add([Site("callable", self.callable)])
         self._waiting += given
         self._drain()
+        while self._follow_names():
+            pass
         self._note_writes()
         self.sites = [*distinct(self.sites)]
 
@@ -100,6 +118,43 @@ class Reach:
         target = called_by(value)
         if target is not None and is_own_namespace(target.__globals__):
             self._enter_function(target, self.keys(target))
+
+    def _follow_names(self) -> bool:
+        """Follow what is reached by being named anywhere; return whether there was more.
+
+        A module that is handed on is asked for its attributes somewhere else; which object
+        ``__subclasses__()`` is asked of cannot be seen.
+        """
+        before = len(self._seen), len(self.labels)
+        names = self.attributes | self.words
+        for module in [*self.modules.values()]:
+            self._add(named_in(module, names, self.keys.spaces))
+        for label, function in [*self.functions.items()]:
+            self._add_told(function, label)
+            if label != _ITSELF:
+                self._add(attributes_named(function, label, names))
+        for label, cls in [*self.classes.items()]:
+            self._add_told(cls, label)
+        if "__subclasses__" in names:
+            for label, cls in [*self.classes.items()]:
+                self._enter_subclasses(label, cls)
+        self._drain()
+        return before != (len(self._seen), len(self.labels))
+
+    @property
+    def asks_for_attributes(self) -> bool:
+        """Whether attributes are asked for that may not be there."""
+        return not self._globals.isdisjoint(("getattr", "hasattr", "vars"))
+
+    def _add_told(self, value: Any, label: str) -> None:
+        for site in told_by(value, label, self.attributes | self._globals):
+            self._add([site])
+            self._waiting += named_by(site, value)
+
+    def _enter_subclasses(self, label: str, cls: type) -> None:
+        found: list[type] = type.__subclasses__(cls)
+        self.subclasses[label] = cls, found
+        self._waiting += found[::-1]
 
     def _drain(self) -> None:
         while self._waiting:
@@ -146,6 +201,8 @@ class Reach:
             return
         if isinstance(value, types.BuiltinFunctionType):
             self._note_compiled(value)
+        if is_own_module(value):
+            self.modules[id(value)] = value
         if not isinstance(value, types.ModuleType):
             self._waiting.append(type(value))
         inside = [*items_of(value)]
@@ -164,42 +221,52 @@ class Reach:
     def _enter_function(self, function: types.FunctionType, label: str) -> None:
         self.labels[id(function)] = label
         self.functions[label] = function
-        home = label == "itself"
+        home = label == _ITSELF
         lookups = Lookups(function, "" if home else f"{label}.", self.keys.spaces)
-        self._add(lookups.sites())
+        # Of a module that is only asked for an attribute that attribute counts, not the module.
+        self._add(lookups.sites(), modules=False)
+        self._add(lookups.by_text(), modules=False)
         self._lookups.append((function, lookups))
         if not home:
             self._add(_defaults_of(function, label))
-        self.attributes |= reads_of(function.__code__).attributes
+        reads = reads_of(function.__code__)
+        self.attributes |= reads.attributes
+        self._globals |= {chain[0] for chain in reads.globals}
+        self.words |= words_of(function.__code__)
         name = function.__qualname__ if home else label
         self.notes |= dynamic.notes(function, name, function_node(function))
-        for module in lookups.whole_modules():
-            self.notes.add(f"{name}: of the module {module} as a whole nothing is followed")
+        for module in lookups.handed_on():
+            self._waiting.append(module)
+            whole = f"{name}: of the module {module.__name__} as a whole"
+            self.notes.add(f"{whole} only what is named is followed")
 
-    def _add(self, sites: Iterable[Site]) -> None:
+    def _add(self, sites: Iterable[Site], *, modules: bool = True) -> None:
         found = [*sites]
         self.sites += found
-        self._waiting += [site.value for site in reversed(found)]
+        values = (site.value for site in reversed(found))
+        self._waiting += [each for each in values if modules or not is_own_module(each)]
 
     def _note_writes(self) -> None:
         for function, lookups in self._live():
             self.outputs |= {site.place for site in lookups.changed()}
             written = written_of(function.__code__)
-            self.written_inside |= written.inside
-            self._written_in.append((self._methods.get(id(function)), written.inside))
+            cls = self._methods.get(id(function))
+            self._written_in.append((cls, written.inside))
+            self._assigned_to.append((cls, written.of_classes))
             # ``Model.count += 1`` writes an attribute of a class, not the class.
-            assigned = {name for site, name in lookups.assigned() if _is_class(site.value)}
-            self.written_to_classes |= written.of_classes | assigned
+            found = ((site.value, {name}) for site, name in lookups.assigned())
+            self._assigned_to += [each for each in found if _is_class(each[0])]
 
     def is_written_inside(self, owner: type, name: str) -> bool:
         """Whether the content of a class's attribute is changed by a function, or by a method.
 
         The method is one of that class, or of one that either of them derives from.
         """
-        return any(
-            name in names and (cls is None or issubclass(cls, owner) or issubclass(owner, cls))
-            for cls, names in self._written_in
-        )
+        return _is_among(self._written_in, owner, name)
+
+    def is_assigned_to(self, owner: type, name: str) -> bool:
+        """Whether a class's attribute is assigned, as :meth:`is_written_inside`."""
+        return _is_among(self._assigned_to, owner, name)
 
     def _live(self) -> list[tuple[types.FunctionType, Lookups]]:
         """Return the functions that may be called: of methods those whose name is mentioned.
@@ -233,6 +300,9 @@ class Reach:
             where = space if space.get(name, MISSING) is value else None
             part = f"attribute {label}.{name}"
             self._add([Site(part, value, name, where, lenient=True, owner=cls)])
+        for name, (held, attribute) in attributes_of_members(cls).items():
+            part = f"attribute {label}.{name}"
+            self._add([Site(part, held[attribute], attribute, held, lenient=True)])
         for name, value in fields_of(cls).items():
             self._add([Site(f"field {label}.{name}", value, lenient=True, declared=True)])
 
@@ -252,10 +322,19 @@ class _Labels:
     def __init__(self, home: dict[str, Any] | None) -> None:
         self.spaces = Spaces(home)
         self._home = str((home or {}).get("__name__", ""))
-        self._used = {"itself"}
+        self._used = {_ITSELF}
 
     def __call__(self, value: Any) -> str:
         return unique(label_of(value, self._home), self._used)
+
+
+def _is_among(
+    written: Iterable[tuple[type | None, AbstractSet[str]]], owner: type, name: str
+) -> bool:
+    return any(
+        name in names and (cls is None or issubclass(cls, owner) or issubclass(owner, cls))
+        for cls, names in written
+    )
 
 
 def _is_class(value: Any) -> bool:
@@ -297,7 +376,7 @@ def _annotated_classes(function: types.FunctionType) -> list[Any]:
     for annotation in _annotations(function).values():
         value = annotation
         if isinstance(annotation, str):
-            value = _looked_up(annotation, function)
+            value = looked_up(annotation, function.__globals__)
         found += [value, *getattr(value, "__args__", ())]
     return [each for each in found if isinstance(each, type)]
 
@@ -307,15 +386,6 @@ def _annotations(function: types.FunctionType) -> dict[str, Any]:
         return {n: v for n, v in function.__annotations__.items() if n != "return"}
     except Exception:  # noqa: BLE001  evaluated late from 3.14 on: a name may not be there
         return {}
-
-
-def _looked_up(annotation: str, function: types.FunctionType) -> Any:
-    """Return what a dotted name among annotations refers to; other expressions are passed over."""
-    first, *rest = annotation.strip("\"'").split(".")
-    found = function.__globals__.get(first)
-    for name in rest:
-        found = attributes_of(found).get(name) if found is not None else None
-    return found
 
 
 def called_by(value: Any) -> types.FunctionType | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import dis
 import importlib
 import importlib.util
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +19,14 @@ from fleche_like.hashing.code import per_code
 from fleche_like.memo.outputs import Written, written_by
 from fleche_like.memo.own import is_own_namespace
 from fleche_like.memo.reads import Chain, Import, reads_of
+from fleche_like.memo.words import IMPORTERS, NAMESPACES, expressions_of, words_of
 from fleche_like.support.sentinel import MISSING
 
 BUILTINS: Final = vars(builtins)
+_OF_THE_FILE: Final = frozenset(
+    {"__file__", "__cached__", "__loader__", "__spec__", "__path__", "__builtins__"}
+)
+"""Globals that tell where a module lies, which does not count where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +43,7 @@ class Site:
         installed: whether the namespace is that of Python or of an installed package.
         home: the globals of the function, where a builtin was found that they do not hide.
         owner: the class whose attribute it is.
+        holder: the function or class whose attribute it is, where no namespace holds it.
         declared: whether it was said once and for all, so that nobody changes it.
     """
 
@@ -48,6 +56,7 @@ class Site:
     installed: bool = False
     home: Mapping[str, Any] | None = None
     owner: type | None = None
+    holder: types.FunctionType | type | None = None
     declared: bool = False
 
     @property
@@ -55,6 +64,8 @@ class Site:
         """What identifies the place itself, whatever is found there."""
         if self.cell is not None:
             return id(self.cell), ""
+        if self.holder is not None:
+            return id(self.holder), self.name
         return id(self.namespace if self.home is None else self.home), self.name
 
 
@@ -114,14 +125,45 @@ class Lookups:
                 yield from self._along(self._first(chain[0]), chain[1:])
         yield from self._imported()
 
-    def whole_modules(self) -> Iterator[str]:
+    def handed_on(self) -> Iterator[types.ModuleType]:
         """Yield modules of the project that are handed on rather than asked for an attribute."""
         for chain in sorted(self._reads.globals | self._reads.cells):
-            known = chain[0] in self._cells or chain[0] in self._globals
-            if len(chain) == 1 and known:
-                value = self._first(chain[0]).value
-                if type(value) is types.ModuleType and is_own_namespace(vars(value)):
-                    yield value.__name__
+            if chain[0] in self._cells or chain[0] in self._globals:
+                *_, last = self._along(self._first(chain[0]), chain[1:])
+                yield from _own_modules(last.value)
+        for site, each, _ in self._imports():
+            for chain in self._chains_of(each.variable):
+                *_, last = self._along(site, chain[1:])
+                yield from _own_modules(last.value)
+        for word in sorted(self._imported_by_text()):
+            yield from _own_modules(_own_module(word))
+
+    def _imported_by_text(self) -> Iterator[str]:
+        reads = self._reads
+        named = reads.attributes | {chain[0] for chain in reads.globals}
+        if named.isdisjoint(IMPORTERS):
+            return
+        package = str(self._globals.get("__package__") or "")
+        for word in words_of(self._function.__code__):
+            if word.startswith("."):
+                with contextlib.suppress(ImportError, ValueError):
+                    yield importlib.util.resolve_name(word, package)
+            elif word in sys.modules or not named.isdisjoint(IMPORTERS - {"modules"}):
+                yield word
+        if ("__name__",) in reads.globals:
+            yield str(self._globals.get("__name__"))
+
+    def by_text(self) -> Iterator[Site]:
+        """Yield globals that the function names in texts: ``globals()["k"]``, ``eval("k + 1")``."""
+        code = self._function.__code__
+        if {chain[0] for chain in self._reads.globals}.isdisjoint(NAMESPACES):
+            return
+        for word in sorted(words_of(code) & self._globals.keys() - _OF_THE_FILE):
+            yield self._global_site(self._globals, word)
+        for reads in expressions_of(code):
+            for chain in sorted(reads.globals):
+                if chain[0] in self._globals:
+                    yield from self._along(self._first(chain[0]), chain[1:])
 
     def assigned(self) -> Iterator[tuple[Site, str]]:
         """Yield objects whose attributes the function assigns, with the attribute's name."""
@@ -178,24 +220,30 @@ class Lookups:
         return Site(part, value, name, namespace, installed=not own)
 
     def _imported(self) -> Iterator[Site]:
-        for each in sorted(self._reads.imports, key=_order):
-            module = self._module(each)
-            if module is None:
-                continue
-            name = module.__name__
-            site = Site(f"import {name}", module, name, sys.modules)
+        for site, each, module in self._imports():
             if each.name is not None:
-                yield site
-                site = self._attribute_site(module, each.name)
-            yield from self._following(site, each.variable)
-
-    def _following(self, site: Site, variable: str) -> Iterator[Site]:
-        """Yield the site of an import and of what is taken of the variable that it binds."""
-        yield site
-        for chain in sorted(self._reads.locals | self._reads.cells):
-            if chain[0] == variable:
+                yield _imported_site(module)
+            yield site
+            for chain in self._chains_of(each.variable):
                 _, *rest = self._along(site, chain[1:])
                 yield from rest
+
+    def _imports(self) -> Iterator[tuple[Site, Import, types.ModuleType]]:
+        """Yield what imports in the body bind, with the import and the module."""
+        for each in sorted(self._reads.imports, key=_order):
+            module = self._module(each)
+            if module is not None and each.name is not None:
+                if each.name not in vars(module) and hasattr(module, "__path__"):
+                    _own_module(f"{module.__name__}.{each.name}")
+                yield self._attribute_site(module, each.name), each, module
+            elif module is not None:
+                yield _imported_site(module), each, module
+
+    def _chains_of(self, variable: str) -> list[Chain]:
+        """Return the uses of a variable that an import binds: a local one, or a global one."""
+        reads = self._reads
+        chains = reads.locals | reads.cells | reads.globals
+        return sorted(chain for chain in chains if chain[0] == variable)
 
     def _module(self, imported: Import) -> types.ModuleType | None:
         package = self._globals.get("__package__") or ""
@@ -207,6 +255,36 @@ class Lookups:
             base = parents[: len(parents) - imported.level + 1]
             name = ".".join([*base, *filter(None, [name])])
         return _own_module(name)
+
+
+def _imported_site(module: types.ModuleType) -> Site:
+    return Site(f"import {module.__name__}", module, module.__name__, sys.modules)
+
+
+def _own_modules(value: Any) -> Iterator[types.ModuleType]:
+    if is_own_module(value):
+        yield value
+
+
+def is_own_module(value: Any) -> bool:
+    """Whether a value is a module of the project."""
+    return issubclass(type(value), types.ModuleType) and is_own_namespace(vars(value))
+
+
+def named_in(module: types.ModuleType, names: AbstractSet[str], spaces: Spaces) -> Iterator[Site]:
+    """Yield those attributes of a module that are named anywhere in what is reached."""
+    namespace = vars(module)
+    for name in sorted(names & namespace.keys() - _OF_THE_FILE):
+        yield Site(f"global {spaces(namespace)}{name}", namespace[name], name, namespace)
+
+
+def attributes_named(
+    function: types.FunctionType, label: str, names: AbstractSet[str]
+) -> Iterator[Site]:
+    """Yield those attributes of a function that are named anywhere in what is reached."""
+    space = function.__dict__
+    for name in sorted(names & space.keys()):
+        yield Site(f"attribute {label}.{name}", space[name], name, space)
 
 
 def _own_module(name: str) -> types.ModuleType | None:
@@ -269,7 +347,8 @@ def distinct(sites: Iterable[Site]) -> Iterator[Site]:
     """Yield each place once."""
     seen: set[tuple[int, str]] = set()
     for site in sites:
-        if site.owner is not None or (site.namespace is None and site.cell is None):
+        places = site.namespace, site.cell, site.holder
+        if site.owner is not None or not any(each is not None for each in places):
             yield site
         elif site.place not in seen:
             seen.add(site.place)

@@ -20,3 +20,12 @@ def source_of(function: types.FunctionType) -> str | None:
         return None
     lines = linecache.getlines(function.__code__.co_filename)
     return textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno])) or None
+
+
+def is_optimized(function: types.FunctionType) -> bool:
+    """Whether ``python -O`` leaves out something of a function's source."""
+    node = function_node(function)
+    return node is not None and any(
+        isinstance(each, ast.Assert) or (isinstance(each, ast.Name) and each.id == "__debug__")
+        for each in ast.walk(node)
+    )

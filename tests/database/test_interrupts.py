@@ -5,6 +5,7 @@ Each was a way to lose everything that a process computed after one interrupt.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 
@@ -78,7 +79,7 @@ def test_a_write_that_is_interrupted_anywhere_keeps_nobody_from_writing(place, n
 
     for at in itertools.count(1):
         strike = Strike(at, ("database/",))
-        strike.run(lambda at=at: write(4 * at))
+        strike.run(functools.partial(write, 4 * at))
         if strike.place is None:
             break
         theirs.add(4 * at + 1)

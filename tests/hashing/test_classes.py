@@ -225,3 +225,24 @@ def test_many_instances_of_one_local_class_repeat_its_encoding() -> None:
     cls = made()
     one = encode(cls())
     assert encode([cls(), cls(), cls]) == b"[\3\0\0\0" + one + one + encode(cls)
+
+
+def test_local_classes_differ_by_what_their_methods_close_over() -> None:
+    """Else the second result of a factory would be stored as the first."""
+
+    def made(k: Any) -> type:
+        class Made:
+            def go(self) -> Any:
+                return k
+
+            def again(self) -> Any:
+                return Made, __class__  # type: ignore[name-defined]
+
+        return Made
+
+    assert digest(made(1)) == digest(made(1)) != digest(made(2))
+    assert digest(made({"a": [1]})) != digest(made({"a": [2]}))
+    assert digest(made(lambda: 1)) != digest(made(lambda: 2))
+    itself: list[Any] = [1]
+    itself.append(itself)
+    assert digest(made(itself)) == digest(made(itself))

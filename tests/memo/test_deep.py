@@ -19,7 +19,7 @@ def misses(cache, call):
     return call(), cache.stored - before
 
 
-@pytest.mark.parametrize("case", cases("edits"))
+@pytest.mark.parametrize("case", [*cases("edits"), *cases("edits_indirect")])
 def test_an_edit_that_changes_the_answer_is_noticed(project, memory_cache, case):
     first = project.load(case.files).f(3)
     again, computed = misses(memory_cache, lambda: project.load(case.files).f(3))

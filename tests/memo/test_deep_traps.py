@@ -25,19 +25,19 @@ def plain(other_memory_cache):
     return ask
 
 
-@pytest.mark.parametrize("case", cases("traps"))
-def test_a_change_is_noticed(project, plain, case):
+@pytest.mark.parametrize("case", [*cases("traps"), *cases("traps_indirect")])
+def test_a_change_is_noticed(project, plain, case, monkeypatch):
     m = project.load(case.files)
     expected = plain(m)
     assert m.f(3) == expected
     assert m.f(3) == expected
-    exec(case.change, {"m": m})
+    exec(case.change, {"m": m, "patch": monkeypatch})
     changed = plain(m)
     assert changed != expected, "the trap itself works"
     assert m.f(3) == changed
 
 
-@pytest.mark.parametrize("case", cases("traps"))
+@pytest.mark.parametrize("case", [*cases("traps"), *cases("traps_indirect")])
 def test_what_did_not_change_is_a_hit(project, memory_cache, case):
     project.load(case.files).f(3)
     stored = memory_cache.query().count()

@@ -210,7 +210,7 @@ def test_what_is_not_followed_is_listed(project):
     assert m.f.explain("helper").notes == (
         "f, line 5: eval() is not followed",
         "f, line 5: getattr() with a computed name is not followed",
-        "f: of the module lib as a whole nothing is followed",
+        "f: of the module lib as a whole only what is named is followed",
     )
 
 

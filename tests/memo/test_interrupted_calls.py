@@ -6,6 +6,7 @@ way would keep everybody from that key until the kernel is restarted.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -88,14 +89,14 @@ def test_an_interrupted_call_keeps_nobody_waiting(cache, is_free, waits):
             begun.clear()
             others[0].start()
             begun.wait(PATIENCE_S)
-        strike.run(lambda at=at: double(at))
+        strike.run(functools.partial(double, at))
         for each in others:
             each.join(PATIENCE_S)
         if strike.place is None:
             break
         assert not process.turns, strike.place
         assert cache.leases is not None
-        assert not cache.leases.held(), strike.place  # type: ignore[attr-defined]
+        assert not cache.leases.held(), strike.place
         assert is_free(double.key(at)), strike.place
         assert answered_elsewhere(double, at) == [[2 * at]], strike.place
     assert at > 15

@@ -298,7 +298,7 @@ class TestSharing:
     @pytest.mark.parametrize("large", [False, True])
     def test_where_everything_holds_everything_a_value_is_stored_all_the_same(self, large):
         """There are more ways through it than can be gone: it is stored as a whole."""
-        tree = {"nodes": [], "text": "x" * LEAST}
+        tree: dict[str, Any] = {"nodes": [], "text": "x" * LEAST}
         for number in range(500 if large else 2):
             node = {"tree": tree, "number": number, "before": tree["nodes"]}
             tree["nodes"].append([node, tree, (node, {"nodes": tree["nodes"]})])
