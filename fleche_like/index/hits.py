@@ -31,17 +31,10 @@ class Hits:
 
     def __init__(self, database: Database, container: str) -> None:
         self._read_one = database.read_one
-        digest = _HEX.get(database.dialect, _HEX["sqlite"])(calls.c.result)
-        found = calls.outerjoin(blobs, blobs.c.key == _path(container, digest))
-        self._statement = database.prepare(
-            sa.select(digest, blobs.c.data)
-            .select_from(found)
-            .where(calls.c.key == sa.bindparam("key")),
-            ("key",),
-        )
-        self._many = KeyLists(
-            database, lambda names: _many(database.dialect, container, digest, names)
-        )
+        dialect = database.dialect
+        digest = _HEX.get(dialect, _HEX["sqlite"])(calls.c.result)
+        self._statement = database.prepare(_one(dialect, container, digest), ("key",))
+        self._many = KeyLists(database, lambda names: _many(dialect, container, digest, names))
 
     def find(self, key: Digest) -> tuple[str | None, bytes | None] | Missing:
         """Return digest and bytes of a call's result.
@@ -61,6 +54,18 @@ class Hits:
         return self._many.read(keys)
 
 
+def _one(dialect: str, container: str, digest: Any) -> sa.Select[Any]:
+    # The limit keeps SQLite from spelling the digest again for every place that names it.
+    wanted = (
+        sa.select(digest.label("digest"))
+        .where(calls.c.key == sa.bindparam("key"))
+        .limit(_number(1))
+        .offset(_number(0))
+        .subquery("wanted")
+    )
+    return _with_blobs(dialect, container, wanted, wanted.c.digest)
+
+
 def _many(dialect: str, container: str, digest: Any, names: Sequence[str]) -> sa.Select[Any]:
     wanted = (
         sa.select(calls.c.key.label("key"), digest.label("digest"))
@@ -72,13 +77,22 @@ def _many(dialect: str, container: str, digest: Any, names: Sequence[str]) -> sa
         # Otherwise SQLite spells each digest again for every place where the path has it: this
         # takes two thirds of the time.
         wanted = wanted.prefix_with("MATERIALIZED")
-    path = _path(container, wanted.c.digest)
-    return sa.select(wanted.c.key, wanted.c.digest, blobs.c.data).select_from(
+    return _with_blobs(dialect, container, wanted, wanted.c.key, wanted.c.digest)
+
+
+def _with_blobs(
+    dialect: str, container: str, wanted: sa.FromClause, *columns: Any
+) -> sa.Select[Any]:
+    path = _path(dialect, container, wanted.c.digest)
+    return sa.select(*columns, blobs.c.data).select_from(
         wanted.outerjoin(blobs, blobs.c.key == path)
     )
 
 
-def _path(container: str, digest: Any) -> Any:
+def _path(dialect: str, container: str, digest: Any) -> Any:
+    if dialect == "sqlite" and "%" not in container:  # in one step, a third faster
+        shape = _text(f"{container}%.2s/%s/%s")
+        return sa.func.printf(shape, digest, sa.func.substr(digest, _number(3), _number(2)), digest)
     path: Any = _text(container)
     for place in (1, 3):
         path += sa.func.substr(digest, _number(place), _number(2)) + _text("/")
