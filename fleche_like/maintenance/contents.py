@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from fleche_like.backends import ByteBackend, TieredBackend
 from fleche_like.backends.abilities import get_many, map_bytes, stat
 from fleche_like.codecs import Buffer
-from fleche_like.codecs.envelope import unseal, unseal_small
 from fleche_like.errors import CodecError, UnknownFormat
 from fleche_like.hashing import Digest
+from fleche_like.maintenance.sealed import open_sealed
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.glances import Mapped
 from fleche_like.storage.layout import path
 
 TOGETHER_BYTES: Final = 64 * 1024
@@ -19,8 +20,19 @@ TOGETHER_BYTES: Final = 64 * 1024
 
 BATCH: Final = 100
 
-Mapped: TypeAlias = Callable[..., Iterable[Any]]
-"""``map``, or one that has several requests under way."""
+
+class Looked(NamedTuple):
+    """A stored value that was looked at.
+
+    Attributes:
+        digest: of the value.
+        reason: what is wrong with its bytes; empty if they are what was stored.
+        parts: the digests of its parts; ``None`` if its bytes are not believed.
+    """
+
+    digest: Digest
+    reason: str
+    parts: Sequence[Digest] | None
 
 
 def damage_of(values: BackendValueStorage, key: Digest, data: Buffer) -> str:
@@ -31,20 +43,13 @@ def damage_of(values: BackendValueStorage, key: Digest, data: Buffer) -> str:
     Raises:
         UnknownFormat: a later release wrote them.
     """
-    try:
-        if values.signer is not None or unseal_small(key, data) is None:
-            unseal(key, data, signer=values.signer)
-    except UnknownFormat:
-        raise
-    except CodecError as error:
-        return str(getattr(error, "reason", error))
-    return ""
+    return _looked(values, key, data).reason
 
 
 def checked(
     values: BackendValueStorage, digests: Sequence[Digest], mapped: Mapped
-) -> Iterator[tuple[Digest, str]]:
-    """Yield values that are still there, each with what is wrong with it.
+) -> Iterator[Looked]:
+    """Yield values that are still there, with what is wrong with each, and what it consists of.
 
     Args:
         values: where they are.
@@ -53,9 +58,9 @@ def checked(
     """
     together, apart = _divided(values, digests, mapped)
     for digest, data in together:
-        yield digest, _judged(values, digest, data)
-    found = zip(apart, mapped(lambda digest: _read_and_judged(values, digest), apart), strict=True)
-    yield from ((digest, reason) for digest, reason in found if reason is not None)
+        yield _judged(values, digest, data)
+    found = mapped(lambda digest: _read_and_judged(values, digest), apart)
+    yield from (each for each in found if each is not None)
 
 
 def _divided(
@@ -79,7 +84,7 @@ def _size(backend: ByteBackend, key: str) -> int:
     return 0 if found is None else found.size
 
 
-def _read_and_judged(values: BackendValueStorage, digest: Digest) -> str | None:
+def _read_and_judged(values: BackendValueStorage, digest: Digest) -> Looked | None:
     try:
         data = map_bytes(values.backend, path(values.prefix, digest))
     except KeyError:
@@ -87,8 +92,18 @@ def _read_and_judged(values: BackendValueStorage, digest: Digest) -> str | None:
     return _judged(values, digest, data)
 
 
-def _judged(values: BackendValueStorage, digest: Digest, data: Buffer) -> str:
+def _judged(values: BackendValueStorage, digest: Digest, data: Buffer) -> Looked:
     try:
-        return damage_of(values, digest, data)
+        return _looked(values, digest, data)
     except UnknownFormat:
-        return ""  # which a later release alone can judge
+        return Looked(digest, "", None)  # which a later release alone can judge
+
+
+def _looked(values: BackendValueStorage, digest: Digest, data: Buffer) -> Looked:
+    signer = values.signer
+    try:
+        return Looked(digest, "", open_sealed(digest, data, signer, signer).parts)
+    except UnknownFormat:
+        raise
+    except CodecError as error:
+        return Looked(digest, str(getattr(error, "reason", error)), None)

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from fleche_like.database import Database
@@ -15,7 +15,7 @@ from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.checking import Checked, Checker, complaints
 from fleche_like.index.rebuilding import Rebuilder
-from fleche_like.maintenance.contents import BATCH, checked
+from fleche_like.maintenance.contents import BATCH, Looked, checked
 from fleche_like.maintenance.findings import Finding, Report, Verified
 from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import BUCKETS, Marks
@@ -28,7 +28,8 @@ from fleche_like.maintenance.parts import (
     values_of,
 )
 from fleche_like.maintenance.repair import Outcome, Repair, Repairer
-from fleche_like.maintenance.sweeping import workers
+from fleche_like.maintenance.workers import workers
+from fleche_like.storage.glances import Mapped, glances, tells_parts
 from fleche_like.storage.layout import CALLS
 from fleche_like.support.progress import progress
 
@@ -114,6 +115,7 @@ class Verification:
         self.report = Report()
         self._cache = cache
         self._values = values_of(cache)
+        self._tells_parts = tells_parts(self._values)
         if repair is cache:
             raise ConfigError("a cache cannot be repaired from itself", source="verify")
         if (repair is not None or resume) and getattr(cache, "read_only", False):
@@ -140,10 +142,10 @@ class Verification:
             for number, (_, inside) in enumerate(listed):
                 while digests := list(itertools.islice(inside, BATCH)):
                     if number < first:
-                        self._there.add_all(digests)
+                        self._seen_before(digests, mapped)
                         continue
-                    for digest, reason in checked(self._values, digests, mapped):
-                        self._value(digest, reason)
+                    for looked in checked(self._values, digests, mapped):
+                        self._value(looked)
                 if self._resume and number >= first:
                     self._note(number + 1)
                 seen(1)
@@ -161,12 +163,6 @@ class Verification:
 
     def parts(self) -> None:
         """Look whether all parts of values are there."""
-        values = self._values
-        for bucket in BUCKETS:
-            for found in self._there.digests(bucket):
-                digest = Digest(found.hex())
-                for part in values.references(digest):
-                    self._parts.add(part, digest)
         while self._mended_parts():
             pass  # what was put aside may have been a part itself
 
@@ -185,7 +181,13 @@ class Verification:
 
     # --- values --------------------------------------------------------------------------------
 
-    def _value(self, digest: Digest, reason: str) -> None:
+    def _seen_before(self, digests: list[Digest], mapped: Mapped) -> None:
+        self._there.add_all(digests)
+        for digest, _, parts in glances(self._values, digests, mapped):
+            self._needs(digest, parts)
+
+    def _value(self, looked: Looked) -> None:
+        digest, reason, parts = looked
         self.report.values += 1
         outcome: Outcome = "left"
         if reason:
@@ -193,6 +195,14 @@ class Verification:
             self.report.add(Finding("value", digest, reason, outcome))
         if outcome != "quarantined":
             self._there.add(digest)
+            if parts is None or self._tells_parts:
+                # Also of what was mended since, or is not believed: as its first bytes tell.
+                parts = self._values.references(digest)
+            self._needs(digest, parts)
+
+    def _needs(self, digest: Digest, parts: Sequence[Digest]) -> None:
+        for part in dict.fromkeys(parts):
+            self._parts.add(part, digest)
 
     def _absent(self, needed: Marks) -> Iterator[tuple[Digest, Digest]]:
         for bucket in BUCKETS:
@@ -218,9 +228,11 @@ class Verification:
 
     def _indexed(self, calls: SqlCallStorage, seen: Callable[[int], object]) -> None:
         checker = Checker(calls.database, calls.records, opener_of(calls))
+        are_apart = calls.records is not None
         for page in checker.pages():
             for each in page.calls:
-                self._keys.add(each.key)
+                if are_apart:
+                    self._keys.add(each.key)
                 if self._call(Stored(each.key, each.call, each.reason)) and not each.is_indexed:
                     self._rows(calls, each)
             for number in page.orphans:

@@ -23,6 +23,7 @@ _ABILITIES: Final = (
     "stat",
     "read_range",
     "get_many",
+    "get_starts",
     "put_many",
     "append_bytes",
     "fingerprint",
