@@ -163,9 +163,7 @@ class Checker:
         found = (result, row[4], row[5], row[6])
         if found != (late(expected) if row[4] < 0 else expected):
             return False
-        return self._named(row[2]) == _function_row(
-            call.name, call.module, call.version, type(call.version), call.code
-        )
+        return self._named(row[2]) == _function_row(call.name, call.module, call.version, call.code)
 
     def _derived(self, call: DigestedCall, number: int) -> Sequence[Row]:
         """Return the rows of arguments and metadata, each in the order of their names' ids."""
@@ -226,11 +224,9 @@ class _KnownNames:
         return found
 
 
-@functools.lru_cache(maxsize=4096)
-def _function_row(
-    name: str, module: str | None, version: Version, _kind: type, code: str | None
-) -> Row:
-    """Return the row of a function; its version's type is here since 1 and True are equal."""
+@functools.lru_cache(maxsize=4096, typed=True)  # versions 1 and True are equal
+def _function_row(name: str, module: str | None, version: Version, code: str | None) -> Row:
+    """Return the row of a function."""
     return spell(name), spell_optional(module), spell_version(version), code or ""
 
 
