@@ -16,6 +16,7 @@ from fleche_like.index import SqlCallStorage
 from fleche_like.index.checking import Checked, Checker, complaints
 from fleche_like.index.rebuilding import Rebuilder
 from fleche_like.maintenance.contents import BATCH, Looked, checked
+from fleche_like.maintenance.elsewhere import refuse_values_elsewhere
 from fleche_like.maintenance.findings import Finding, Report, Verified
 from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import BUCKETS, Marks
@@ -68,13 +69,14 @@ def verify(
 
     Raises:
         ConfigError: it is no cache with values in a byte backend of its own; or ``repair`` is none
-            of these.
+            of these; or it is an index that was opened without its values, which are elsewhere.
         ReadOnlyError: ``repair`` or ``resume``, and the cache was opened read-only.
         OSError: a place cannot be reached.
     """
     with contextlib.ExitStack() as stack:
         verification = Verification(cache, repair, stack, resume=resume)
         try:
+            refuse_values_elsewhere(cache, "verify")
             _run(verification, show_progress=show_progress)
         except DatabaseDamaged as damage:  # so far that it cannot be read
             verification.report.add(Finding("database", "", str(damage)))
