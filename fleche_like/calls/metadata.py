@@ -80,11 +80,11 @@ def _collect(
         return
     if type(value) in _AS_THEY_ARE or is_scalar(value):
         leaves[name] = value
-    elif isinstance(value, Mapping):
+    elif type(value) is dict or isinstance(value, Mapping):
         for key, item in value.items():
             part = segment(key if type(key) is str else _text(key))
             place = f"{name}.{part}" if name else part
-            if type(item) in _AS_THEY_ARE and depth < MAX_DEPTH:
+            if depth < MAX_DEPTH and (type(item) in _AS_THEY_ARE or is_scalar(item)):
                 leaves[place] = item
             else:
                 _collect(item, place, depth + 1, segment, leaves)

@@ -37,7 +37,7 @@ def argument_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator
     """Yield the rows of ``arguments``."""
     comparable = call.comparable
     for name, sealed in call.arguments.items():
-        scalar = _typed(name, call, comparable)
+        scalar = typed(comparable[name]) if name in comparable else _untyped(name, call)
         yield (number, ids.name(name), bytes.fromhex(sealed), *scalar)
     if call.parts:
         yield from _part_rows(call, number, ids)
@@ -57,8 +57,10 @@ def _typed_part(part: Part) -> Typed:
 
 
 def _typed(name: str, call: DigestedCall, comparable: Mapping[str, Scalar]) -> Typed:
-    if name in comparable:
-        return typed(comparable[name])
+    return typed(comparable[name]) if name in comparable else _untyped(name, call)
+
+
+def _untyped(name: str, call: DigestedCall) -> Typed:
     parts = call.parts.get(name)
     return UNTYPED if parts is None or parts.sketch is MISSING else KNOWN
 

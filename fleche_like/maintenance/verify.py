@@ -235,14 +235,14 @@ class Verification:
             for each in page.calls:
                 if are_apart:
                     self._keys.add(each.key)
-                if self._call(Stored(each.key, each.call, each.reason)) and not each.is_indexed:
+                if self._call(each) and not each.is_indexed:
                     self._rows(calls, each)
             for number in page.orphans:
                 outcome = self._mended(lambda _, n=number: _rebuilder(calls).remove_orphans(n))
                 self.report.add(Finding("orphan", "", f"rows of no call, {number}", outcome))
             seen(len(page.calls))
 
-    def _call(self, stored: Stored) -> bool:
+    def _call(self, stored: Stored | Checked) -> bool:
         """Check one call; whether its record is sound."""
         self.report.calls += 1
         if stored.call is None:

@@ -11,6 +11,7 @@ from fleche_like import open_cache
 from fleche_like.calls import Call
 from fleche_like.cli import main
 from fleche_like.errors import ConfigError
+from fleche_like.hashing import digest
 from fleche_like.index import upgrade
 from fleche_like.maintenance import gc, verify
 from tests import servers
@@ -78,13 +79,13 @@ def test_an_index_with_its_values_or_without_need_of_any_is_looked_at(url):
     with open_cache(url) as cache:
         assert verify(cache).is_sound
         cache.save(call(1, 7))
-        for digest in [*cache.values.list()]:
-            cache.values.evict(digest)
+        for stored in [*cache.values.list()]:
+            cache.values.evict(stored)
         assert verify(cache).is_sound  # the record says the result
         assert gc(cache).calls == 1
         key = cache.save(call(2))
         other = cache.save(call(3))
-        cache.values.evict(cache.load(other).digested.result)
+        cache.values.evict(digest(cache.load(other).result))
         assert verify(cache).found == {"result": 1}
         assert cache.lookup(key) == [2]
 
