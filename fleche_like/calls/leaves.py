@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -32,7 +32,9 @@ def to_json(value: Scalar) -> Json:
     (0.1, {'f': '7ff0000000000000'})
     """
     kind = type(value)
-    return value if kind in _PLAIN else _ENCODERS[kind](value)
+    if kind in _PLAIN or (kind is float and -math.inf < value < math.inf):  # type: ignore[operator]
+        return value
+    return _ENCODERS[kind](value)
 
 
 def from_json(item: Json) -> Scalar | Missing:
@@ -65,6 +67,8 @@ def _from_float(value: float) -> Json:
 
 def _from_datetime(value: datetime) -> Json:
     zone: Any = value.tzinfo
+    if zone is UTC and not value.fold:  # as nearly every one
+        return {"d": value.isoformat()}
     if type(zone) is timezone and not value.fold and _is_told_by_iso(zone):
         return {"d": value.isoformat()}  # which says it all
     item: dict[str, Json] = {"d": value.replace(tzinfo=None).isoformat()}

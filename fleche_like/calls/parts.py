@@ -298,10 +298,10 @@ def _child(sketch: Json, item: str | int | None) -> Json | Missing:
 
 
 def _described(sketch: Json) -> Part:
-    if type(sketch) is list or (type(sketch) is dict and not _MAPPING.isdisjoint(sketch)):
-        return _INNER
     if type(sketch) not in CONTAINERS:
         return Part(sketch, None)
+    if type(sketch) is list or not _MAPPING.isdisjoint(sketch):
+        return _INNER
     digest = _digest(sketch["$"]) if "$" in sketch else None
     if _UNKNOWN in sketch:
         return Part(MISSING, digest, known=False)
@@ -313,8 +313,10 @@ def _described(sketch: Json) -> Part:
 
 def _below(sketch: Json, path: Path) -> Iterator[tuple[Path, Part]]:
     for item, child in _children(sketch):
-        yield (*path, item), _described(child)
-        yield from _below(child, (*path, item))
+        place = (*path, item)
+        yield place, _described(child)
+        if type(child) in CONTAINERS:
+            yield from _below(child, place)
 
 
 def _children(sketch: Json) -> Iterator[tuple[str | int, Json]]:

@@ -6,7 +6,7 @@ import functools
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -167,9 +167,9 @@ class Checker:
 
     def _derived(self, call: DigestedCall, number: int) -> Sequence[Row]:
         """Return the rows of arguments and metadata, each in the order of their names' ids."""
-        ids = cast("Identifiers", self._ids)
-        rows = sorted(argument_rows(call, number, ids), key=_by_name)
-        rows += sorted(metadata_rows(call, number, ids), key=_by_name)
+        name_id = self._ids.name
+        rows = sorted(argument_rows(call, number, name_id), key=_by_name)
+        rows += sorted(metadata_rows(call, number, name_id), key=_by_name)
         return rows
 
     def _named(self, number: int) -> Row:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from fleche_like.calls import RESULT, DigestedCall, Part, Scalar, all_parts, flatten
+from fleche_like.calls import RESULT, DigestedCall, Part, all_parts, flatten
 from fleche_like.database import Row
-from fleche_like.index.identifiers import Identifiers
+from fleche_like.index.spelling import Name
 from fleche_like.index.typed import ABSENT, KNOWN, UNTYPED, Typed, typed
 from fleche_like.support.sentinel import MISSING
 
 ResultRow: TypeAlias = tuple[bytes | None, int, float | None, str | None]
+NameId: TypeAlias = Callable[[Name], int]
+"""Gives the id of a name."""
 
 CALL_COLUMNS = ("key", "function", "result", "kind", "num", "text")
 ARGUMENT_COLUMNS = ("call", "name", "value", "kind", "num", "text")
@@ -24,7 +26,9 @@ def result_row(call: DigestedCall) -> ResultRow:
     """Return ``result``, ``kind``, ``num`` and ``text`` of a row in ``calls``."""
     if call.result is None:
         return _NO_RESULT
-    return bytes.fromhex(call.result), *_typed(RESULT, call, call.comparable)
+    comparable = call.comparable
+    scalar = typed(comparable[RESULT]) if RESULT in comparable else _without_scalar(RESULT, call)
+    return bytes.fromhex(call.result), *scalar
 
 
 def late(row: ResultRow) -> ResultRow:
@@ -33,21 +37,21 @@ def late(row: ResultRow) -> ResultRow:
     return result, -1 - kind, num, text
 
 
-def argument_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:
+def argument_rows(call: DigestedCall, number: int, name_id: NameId) -> Iterator[Row]:
     """Yield the rows of ``arguments``."""
     comparable = call.comparable
     for name, sealed in call.arguments.items():
-        scalar = typed(comparable[name]) if name in comparable else _untyped(name, call)
-        yield (number, ids.name(name), bytes.fromhex(sealed), *scalar)
+        scalar = typed(comparable[name]) if name in comparable else _without_scalar(name, call)
+        yield (number, name_id(name), bytes.fromhex(sealed), *scalar)
     if call.parts:
-        yield from _part_rows(call, number, ids)
+        yield from _part_rows(call, number, name_id)
 
 
-def _part_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:
+def _part_rows(call: DigestedCall, number: int, name_id: NameId) -> Iterator[Row]:
     for name, parts in call.parts.items():
         for path, part in all_parts(parts):
             sealed = b"" if part.digest is None else bytes.fromhex(part.digest)
-            yield (number, ids.name((name, path)), sealed, *_typed_part(part))
+            yield (number, name_id((name, path)), sealed, *_typed_part(part))
 
 
 def _typed_part(part: Part) -> Typed:
@@ -56,17 +60,13 @@ def _typed_part(part: Part) -> Typed:
     return UNTYPED
 
 
-def _typed(name: str, call: DigestedCall, comparable: Mapping[str, Scalar]) -> Typed:
-    return typed(comparable[name]) if name in comparable else _untyped(name, call)
-
-
-def _untyped(name: str, call: DigestedCall) -> Typed:
+def _without_scalar(name: str, call: DigestedCall) -> Typed:
     parts = call.parts.get(name)
     return UNTYPED if parts is None or parts.sketch is MISSING else KNOWN
 
 
-def metadata_rows(call: DigestedCall, number: int, ids: Identifiers) -> Iterator[Row]:
+def metadata_rows(call: DigestedCall, number: int, name_id: NameId) -> Iterator[Row]:
     """Yield the rows of ``metadata``."""
-    leaves: dict[str, Scalar] = flatten(call.metadata) if call.metadata else {}
-    for name, leaf in leaves.items():
-        yield (number, ids.name(name), *typed(leaf))
+    if call.metadata:
+        for name, leaf in flatten(call.metadata).items():
+            yield (number, name_id(name), *typed(leaf))

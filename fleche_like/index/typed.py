@@ -68,6 +68,7 @@ _CUT: Final = re.compile("[\0\ud800-\udfff]")
 _AFTER_SURROGATES: Final = "\ue000"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: arithmetic without zones
 _MICROSECOND: Final = timedelta(microseconds=1)
+_CLOCK_LENGTH: Final = len("2026-01-01T00:00:00.000000")
 _FIRST_US: Final = instant_us(datetime.min)  # noqa: DTZ901  of any clock
 _LAST_US: Final = instant_us(datetime.max)  # noqa: DTZ901
 
@@ -150,9 +151,11 @@ def _float(value: float) -> Typed:
 
 
 def _datetime(value: datetime) -> Typed:
-    if type(value) is datetime and (value.tzinfo is UTC or value.tzinfo is None):
-        kind, tag = (NAIVE, "t") if value.tzinfo is None else (AWARE, "u")
-        return kind, None, tag + value.replace(tzinfo=None).isoformat(timespec="microseconds")
+    if type(value) is datetime:
+        if value.tzinfo is UTC:
+            return AWARE, None, "u" + value.isoformat(timespec="microseconds")[:_CLOCK_LENGTH]
+        if value.tzinfo is None:
+            return NAIVE, None, "t" + value.isoformat(timespec="microseconds")
     return _shifted(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -171,17 +172,17 @@ class Children:
 
     def insert(self, call: DigestedCall, number: int) -> None:
         """Insert the rows of one call, with one statement for each table."""
-        self._arguments.run(argument_rows(call, number, self._ids))
-        self._metadata.run(metadata_rows(call, number, self._ids))
+        self._arguments.run(argument_rows(call, number, self._ids.name))
+        self._metadata.run(metadata_rows(call, number, self._ids.name))
 
     def insert_many(self, numbered: Iterable[tuple[DigestedCall, int]]) -> None:
         """Insert the rows of calls and their ids."""
-        ids = self._ids
+        name_id = functools.cache(self._ids.name)
         of_arguments: list[Row] = []
         of_metadata: list[Row] = []
         for call, number in numbered:
-            of_arguments += argument_rows(call, number, ids)
-            of_metadata += metadata_rows(call, number, ids)
+            of_arguments += argument_rows(call, number, name_id)
+            of_metadata += metadata_rows(call, number, name_id)
         self._arguments.run(of_arguments)
         self._metadata.run(of_metadata)
 

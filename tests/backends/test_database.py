@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from fleche_like.backends import DatabaseBackend, LocalBackend
+from fleche_like.backends import DatabaseBackend
 from fleche_like.backends.database import _upsert, blobs
 from fleche_like.database import Database
 from fleche_like.errors import DatabaseError
@@ -89,17 +88,6 @@ def test_prefixes_use_the_primary_key(backend: DatabaseBackend) -> None:
         plan = connection.exec_driver_sql(text, ("a/", "a0")).fetchall()
     assert len(plan) == 1
     assert "SEARCH blobs USING PRIMARY KEY" in plan[0][3]
-
-
-def test_a_batch_is_much_faster_than_files(tmp_path: Path, backend: DatabaseBackend) -> None:
-    items = [(f"{n % 100}/{n}", b"x" * 100) for n in range(300)]
-    files = LocalBackend(tmp_path / "files")
-    start = time.perf_counter()
-    for key, data in items:
-        files.put_bytes(key, data)
-    middle = time.perf_counter()
-    backend.put_many(items)
-    assert (middle - start) > 3 * (time.perf_counter() - middle)
 
 
 @pytest.mark.parametrize(

@@ -228,10 +228,8 @@ def test_a_stream_holds_only_what_was_fetched(server_url):
     assert peak < 5_000_000  # of 20 MB
     abandoned = database.stream(database.prepare(many))
     next(abandoned)
-    began = time.monotonic()
     del abandoned
     assert database.read_one(database.prepare(sa.text("SELECT 7"))) == (7,)
-    assert time.monotonic() - began < 2
     database.close()
 
 

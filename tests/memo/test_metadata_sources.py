@@ -248,9 +248,9 @@ def test_counts_say_what_hits_saved(cache):
         g(n)
     stats = f.stats()
     assert (stats.hits, stats.misses) == (5, 2)
-    assert 0.2 <= stats.seconds < 5
+    assert 0.2 <= stats.seconds < 60
     assert stats.seconds_saved is not None
-    assert 0.5 <= stats.seconds_saved < 5
+    assert 0.5 <= stats.seconds_saved < 150
     assert stats.bytes is not None
     assert 100_000 <= stats.bytes < 250_000
     figures = cache.stats()
