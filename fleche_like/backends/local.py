@@ -33,6 +33,7 @@ _READ: Final = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)  # or opening a pipe that somebody left there waits for ever
 )
+_MAPPED_BYTES: Final = 16 * 1024
 _FIRST_READ_BYTES: Final = 64 * 1024
 
 # What the file system says for "there is no such file" and for "that is a folder".
@@ -152,8 +153,8 @@ class LocalBackend:
     def map_bytes(self, key: str) -> memoryview:
         with self.open_read(key) as file:
             size = os.fstat(file.fileno()).st_size
-            if size == 0:  # which no map can be
-                return memoryview(bytearray())
+            if size < _MAPPED_BYTES:  # mapping costs more than reading; and nothing, no map can be
+                return memoryview(bytearray(file.read()))
             return memoryview(_map(file.fileno(), size))
 
     def stat(self, key: str) -> StorageStat | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,6 +81,27 @@ class SupportsGeneration(Protocol):
     def generation(self) -> int:
         """Return a number that grows with every such change."""
         ...
+
+
+def generation_of(calls: CallStorage) -> Callable[[], int] | None:
+    """Return what tells whether any call changed since; ``None`` if nothing does.
+
+    The number has to change together with what is read. Where records lie elsewhere than the
+    number they change before it, when they are written, or after it, when they are removed; a
+    writer may be slow in between, or die.
+    """
+    if not isinstance(calls, SupportsGeneration) or getattr(calls, "records", None) is not None:
+        return None
+    return calls.generation
+
+
+def place_of_calls(calls: CallStorage) -> Hashable:
+    """Return what is the same for all storages in this process of the same calls, if known."""
+    database = getattr(calls, "database", None)
+    if database is None:
+        return None
+    elsewhere: Hashable = database if database.dialect == "sqlite" else database.url
+    return elsewhere if database.path is None else str(os.path.realpath(database.path))
 
 
 @runtime_checkable

@@ -242,7 +242,7 @@ class BudgetedCache(Cache):
         except BaseException:
             self._uses.give_back(uses)
             raise
-        self.memory.discard(call.key)
+        self._forget(call.key)
         self.stored += 1
         self._after(account, gone)
 
@@ -305,7 +305,7 @@ class BudgetedCache(Cache):
 
     def _take_note(self, gone: Sequence[Evicted]) -> None:
         for key, size in gone:
-            self.memory.discard(key)
+            self._forget(key)
             logger.info("evicted call %s from %s to keep its budget: %d bytes", key, self.url, size)
         self.evicted += len(gone)
         self.evicted_bytes += sum(size for _, size in gone)
@@ -329,7 +329,7 @@ class BudgetedCache(Cache):
 
         with self._operation_context(full), self.calls._operation_context(full):
             account, _ = self._in_account(remove)
-        self.memory.discard(full)
+        self._forget(full)
         if account.freed:
             self._sweep()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import itertools
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,9 @@ from typing import Any, Final, Literal, Self
 from fleche_like.cache.abilities import (
     SupportsClose,
     SupportsEncoding,
-    SupportsGeneration,
     SupportsManifests,
+    generation_of,
+    place_of_calls,
 )
 from fleche_like.cache.asking import Asking
 from fleche_like.cache.contexts import wraps
@@ -91,11 +93,12 @@ class Cache(Asking):
 
     def _start(self) -> None:
         """Set up what belongs to this process alone."""
-        known = isinstance(self.calls, SupportsGeneration)
+        generation = generation_of(self.calls)
         self.memory = MemoryTier(
-            self._memory_bytes if known else 0,
-            self.calls.generation if isinstance(self.calls, SupportsGeneration) else int,
-            *self._memory_codec(),
+            0 if generation is None else self._memory_bytes,
+            generation or int,
+            self._memory_codec(),
+            place_of_calls(self.calls),
         )
         self._read_stored = reader_of(self.values, self.calls)
         self._read_many = many_reader_of(self.values, self.calls)
@@ -119,17 +122,17 @@ class Cache(Asking):
         self.stored = 0
         self._known_codes: set[Digest | None] = set()
         self._mapped: dict[bool | Literal["verify"], Reader] = {}
-        database = getattr(self.calls, "database", None)
+        self._database = database = getattr(self.calls, "database", None)
         self._is_local = database is None or database.dialect == "sqlite"
         self.meters: weakref.WeakSet[Meter] = weakref.WeakSet()
         self.leases: Leases | None = None if self.read_only else leases_of(self.folder, self.calls)
 
-    def _memory_codec(self) -> Sequence[Codec]:
+    def _memory_codec(self) -> Codec | None:
         """Return what the memory tier is to hold values with, where it must not be pickle."""
         match self.values:
             case BackendValueStorage(trusted=trusted, codec=codec) if trusted is not None:
-                return [codec]
-        return []
+                return codec
+        return None
 
     def __getstate__(self) -> dict[str, Any]:
         mine = ("values", "calls", "read_only", "url", "folder", "_resources", "_memory_bytes")
@@ -350,8 +353,18 @@ class Cache(Asking):
             self._save_by_steps(call, result, prepared, manifest)
         else:
             self._save_straight(call, result)
-        self.memory.discard(call.key)
+        self._forget(call.key)
         self.stored += 1
+
+    def _forget(self, key: Digest) -> None:
+        """Let no memory answer with what a call was before it was written or evicted."""
+        self.memory.discard(key)
+        if self._database is not None and self._database.in_transaction():
+            # Somebody's around this: what was written is not committed yet, and may never be.
+            writer = object()
+            end = functools.partial(self.memory.end_writing, writer)
+            self._database.after_commit(end, end)
+            self.memory.begin_writing(writer)
 
     def _has_more(self, prepared: PreparedCall, manifest: Mapping[str, Digest] | None) -> bool:
         """Whether there is more to store than a call and its result."""
@@ -449,7 +462,7 @@ class Cache(Asking):
         full = self.calls.expand(key)
         with self._operation_context(full):
             self.calls.evict(full)
-            self.memory.discard(full)
+            self._forget(full)
 
     def _refuse_if_read_only(self) -> None:
         if self.read_only:

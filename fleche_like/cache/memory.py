@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final
 
 from fleche_like.cache.immutable import is_immutable
+from fleche_like.cache.tiers import tiers_at
 from fleche_like.codecs import Codec, PickleCodec
 from fleche_like.errors import SaveError
 from fleche_like.hashing import Digest
@@ -59,6 +60,8 @@ class MemoryTier:
         max_bytes: bound on what is held; 0 holds nothing.
         generation: returns the number; may do I/O.
         codec: how what can change is held; pickle unless said otherwise.
+        place: the same for all tiers of this process over the same calls: what one is told to
+            forget, all of them do. ``None`` for a tier by itself.
 
     Attributes:
         changes: how often anything was forgotten because it had changed, or may have. Who reads
@@ -68,10 +71,14 @@ class MemoryTier:
     """
 
     def __init__(
-        self, max_bytes: int, generation: Callable[[], int], codec: Codec = _PICKLE
+        self,
+        max_bytes: int,
+        generation: Callable[[], int],
+        codec: Codec | None = None,
+        place: Hashable = None,
     ) -> None:
-        self._codec = codec
-        self._loads: Callable[..., Any] = pickle.loads if codec is _PICKLE else _loads_of(codec)
+        self._codec = codec or _PICKLE
+        self._loads: Callable[..., Any] = pickle.loads if codec is None else _loads_of(codec)
         self.max_bytes = max_bytes
         self.bytes = 0
         self._generation_now = generation
@@ -82,9 +89,14 @@ class MemoryTier:
         self.changes = 0
         self._renew_after_fork()
         renew_after_fork(self)
+        self._tiers = tiers_at(place)
+        self._tiers.join(self)
 
     def _renew_after_fork(self) -> None:
         self._lock = threading.Lock()
+        # Whoever wrote, or was about to count, does not exist in a child.
+        self._writing: set[object] = set()
+        self.bytes = sum(entry.size for entry in self._entries.values())
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -129,6 +141,8 @@ class MemoryTier:
         kept that was read before the number. So an entry can be older than the number only if
         the number was raised later, which the next look notices.
         """
+        if self._writing:
+            return
         generation = self._generation_now()
         if generation != self._generation:
             self.clear()
@@ -160,7 +174,7 @@ class MemoryTier:
         if entry is None or entry.size > self.max_bytes // _LARGEST_SHARE:
             return
         with self._lock:
-            if self.changes != since:
+            if self.changes != since or self._writing:
                 return
             self._drop(key)
             self._entries[key] = entry
@@ -182,7 +196,7 @@ class MemoryTier:
 
     def _shrink_to_bound(self) -> None:
         """Drop the oldest entries until the rest fits, giving those hit since a second chance."""
-        while self.bytes > self.max_bytes:
+        while self.bytes > self.max_bytes and self._entries:
             key = next(iter(self._entries))
             entry = self._entries[key]
             if entry.used:
@@ -197,10 +211,34 @@ class MemoryTier:
             self.bytes -= entry.size
 
     def discard(self, key: str) -> None:
-        """Forget one call's result."""
+        """Forget one call's result, in all tiers of this process over the same calls."""
+        for tier in self._tiers.members():
+            tier._discard(key)
+
+    def _discard(self, key: str) -> None:
         with self._lock:
             self.changes += 1
             self._drop(key)
+
+    def begin_writing(self, writer: object) -> None:
+        """Hold nothing, in any tier over the same calls, until :meth:`end_writing`.
+
+        For a transaction that goes on after something was written in it: who is inside reads what
+        may be undone, and others read what may be gone when it commits.
+
+        Args:
+            writer: whoever writes.
+        """
+        for tier in self._tiers.members():
+            tier._writing.add(writer)
+            tier._fresh_until = 0.0
+            tier.clear()
+
+    def end_writing(self, writer: object) -> None:
+        """Hold results again, once nobody writes any more."""
+        for tier in self._tiers.members():
+            tier.clear()
+            tier._writing.discard(writer)
 
     def clear(self) -> None:
         """Forget everything."""

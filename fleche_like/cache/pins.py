@@ -78,14 +78,15 @@ class Pins:
         """
         mine, number = list(digests), id(owner)
         with self._guard:
+            # Before it is written: who drops the last other owner meanwhile would empty the file.
+            self._held[number] = weakref.ref(owner, lambda _: self._release(number)), mine
             try:
                 if self._descriptor < 0 or self._size > MOST_BYTES:
                     self._begin()
                 self._write(mine)
             except OSError as error:
+                self._held.pop(number)
                 logger.warning("what a running call relies on is not pinned: %s", error)
-                return
-            self._held[number] = weakref.ref(owner, lambda _: self._release(number)), mine
 
     def close(self) -> None:
         """Let go of everything, and remove the file."""
@@ -110,7 +111,7 @@ class Pins:
         descriptor = _locked(draft, self._folder.stat().st_mode & 0o666)
         earlier, old_path = self._descriptor, self._path
         self._descriptor, self._path, self._size = descriptor, self._folder / name, 0
-        self._write([digest for _, held in self._held.values() for digest in held])
+        self._write([digest for _, held in [*self._held.values()] for digest in held])
         draft.rename(self._path)
         if earlier >= 0:
             old_path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fleche_like.cache.abilities import lookup_of
 from fleche_like.cache.cache import Cache
@@ -13,10 +13,13 @@ from fleche_like.cache.composed import Composed
 from fleche_like.calls import DigestedCall, PreparedCall
 from fleche_like.hashing import Digest, value_digest
 from fleche_like.storage import Intent
+from fleche_like.storage.stripes import LockStripes
 from fleche_like.support.forks import renew_after_fork
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)
+
+_STRIPES: Final = 64
 
 
 class CacheStack(Composed):
@@ -34,9 +37,10 @@ class CacheStack(Composed):
     older. Where a top is read-only and holds the call, a write is refused. A top that fails to
     answer is passed over.
 
-    While a copy is being made, another thread's write to the bottom may come between; so a copy
-    is looked at again when it is there, and until then this stack does not answer from it. For the
-    same among processes give the tops an
+    In one process a copy of a call is not made while the call is written, nor the other way round.
+    Another process's write to the bottom may come between; so a copy is looked at again when it is
+    there, and until then this stack does not answer from it. To keep them apart too (a process may
+    be killed before it looks), give the tops an
     :class:`~fleche_like.storage.InterProcessLockMixin`. A top is not told what others write to
     the bottom past every stack that it is in.
 
@@ -62,6 +66,8 @@ class CacheStack(Composed):
     def _renew_after_fork(self) -> None:
         self._guard = threading.Lock()
         self._filling: set[Digest] = set()
+        # Taken inside the contexts of the caches, which callers may hold around an operation.
+        self._changing = LockStripes(_STRIPES)
 
     # Looking up
 
@@ -141,7 +147,7 @@ class CacheStack(Composed):
         if not above or not self._begin_filling(key):
             return
         try:
-            with self._inside(key, Intent.WRITE):
+            with self._inside(key, Intent.WRITE), self._changing.of(key):
                 self._copy(key, result, self.members[number], above)
         except Exception as problem:  # noqa: BLE001  what was found is answered all the same
             _note(above[0], "was not filled", problem)
@@ -187,7 +193,7 @@ class CacheStack(Composed):
             ReadOnlyError: the bottom is read-only, or a top that holds the call is.
         """
         bottom = self._writable()
-        with self._inside(prepared.key, Intent.WRITE):
+        with self._inside(prepared.key, Intent.WRITE), self._changing.of(prepared.key):
             self._clear_tops(prepared.key)
             key = bottom.commit(prepared, result, metadata, manifest)
             self._clear_tops(key)
@@ -197,7 +203,7 @@ class CacheStack(Composed):
     def adopt(self, call: DigestedCall, result: Any) -> None:
         """Store a finished call at the bottom as it is: see :class:`Cache`."""
         bottom = self._writable()
-        with self._inside(call.key, Intent.WRITE):
+        with self._inside(call.key, Intent.WRITE), self._changing.of(call.key):
             self._clear_tops(call.key)
             bottom.adopt(call, result)
             self._clear_tops(call.key)
@@ -206,7 +212,7 @@ class CacheStack(Composed):
     def evict(self, key: Digest | str) -> None:
         """Remove the record of a call from every cache: see :class:`Cache`."""
         full = self.calls.expand(key)
-        with self._inside(full, Intent.WRITE):
+        with self._inside(full, Intent.WRITE), self._changing.of(full):
             super().evict(full)
             # Once more: a copy may have been made from below in between.
             self._clear_tops(full)

@@ -34,7 +34,30 @@ class ReadOnlyCache(Composed):
         super().__init__((cache,), None)
 
 
-class RefreshingCache(Composed):
+class _SomeAnswers(Composed):
+    """A view that answers some of the calls of its cache; others are misses, whatever is stored."""
+
+    def _answers(self, key: Digest) -> bool:
+        """Return whether this view answers a call, if it is stored."""
+        raise NotImplementedError
+
+    def lookup(self, key: Digest) -> Any | Missing:
+        """Return the result of a call that this view answers: see :class:`Cache`."""
+        return super().lookup(key) if self._answers(key) else self._counted(MISSING)
+
+    def lookup_mapped(self, key: Digest, mmap: bool | Literal["verify"]) -> Any | Missing:
+        """Return what :meth:`lookup` does, with large arrays mapped or not as is said here."""
+        return super().lookup_mapped(key, mmap) if self._answers(key) else self._counted(MISSING)
+
+    def lookup_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
+        """Return the results of those of many calls that this view answers: see :class:`Cache`."""
+        wanted = [*dict.fromkeys(keys)]
+        answered = [key for key in wanted if self._answers(key)]
+        self.misses += len(wanted) - len(answered)
+        return super().lookup_many(answered)
+
+
+class RefreshingCache(_SomeAnswers):
     """A cache whose calls are computed anew and overwritten: it answers none.
 
     Queries, ``load`` and ``contains`` see what is stored.
@@ -66,21 +89,12 @@ class RefreshingCache(Composed):
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"once": self.once}
 
-    def lookup(self, key: Digest) -> Any | Missing:
-        """Return ``MISSING``, or what this view has stored if each call is computed once."""
-        return super().lookup(key) if key in self._fresh else self._counted(MISSING)
-
-    def lookup_mapped(self, key: Digest, mmap: bool | Literal["verify"]) -> Any | Missing:
-        """Return what :meth:`lookup` does."""
-        return super().lookup_mapped(key, mmap) if key in self._fresh else self._counted(MISSING)
-
-    def lookup_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
-        """Return what :meth:`lookup` does, of many."""
-        return super().lookup_many([key for key in keys if key in self._fresh])
+    def _answers(self, key: Digest) -> bool:
+        return key in self._fresh
 
     def recall(self, key: Digest) -> Any | Missing:
         """Return what :meth:`lookup` does, from memory."""
-        return super().recall(key) if key in self._fresh else MISSING
+        return super().recall(key) if self._answers(key) else MISSING
 
     def commit(
         self,
@@ -96,7 +110,7 @@ class RefreshingCache(Composed):
         return key
 
 
-class FilteredCache(Composed):
+class FilteredCache(_SomeAnswers):
     """Those calls of a cache that fit: others are neither seen nor stored.
 
     Args:
@@ -124,24 +138,9 @@ class FilteredCache(Composed):
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"filter": self.filter, "refused": 0}
 
-    def _sees(self, key: Digest) -> bool:
+    def _answers(self, key: Digest) -> bool:
         call: DigestedCall | Missing = lookup_of(self.calls)(key)
         return call is not MISSING
-
-    def lookup(self, key: Digest) -> Any | Missing:
-        """Return the result of a call that fits: see :class:`Cache`."""
-        return super().lookup(key) if self._sees(key) else self._counted(MISSING)
-
-    def lookup_mapped(self, key: Digest, mmap: bool | Literal["verify"]) -> Any | Missing:
-        """Return what :meth:`lookup` does, with large arrays mapped or not as is said here."""
-        return super().lookup_mapped(key, mmap) if self._sees(key) else self._counted(MISSING)
-
-    def lookup_many(self, keys: Iterable[Digest]) -> dict[Digest, Any]:
-        """Return the results of those of many calls that fit: see :class:`Cache`."""
-        wanted = [*dict.fromkeys(keys)]
-        seen = [key for key in wanted if self._sees(key)]
-        self.misses += len(wanted) - len(seen)
-        return super().lookup_many(seen)
 
     def recall(self, key: Digest) -> Any | Missing:  # noqa: ARG002
         """Return ``MISSING``: whether a call fits takes a read."""
@@ -175,7 +174,7 @@ class FilteredCache(Composed):
     def evict(self, key: Digest | str) -> None:
         """Remove the record of a call that fits: see :class:`Cache`; silent about others."""
         full = self.calls.expand(key)
-        if self._sees(full):
+        if self._answers(full):
             super().evict(full)
         elif self.read_only:
             raise ReadOnlyError(f"{self!r} is read-only", url=self.url)

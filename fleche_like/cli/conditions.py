@@ -65,7 +65,9 @@ def parse_condition(text: str) -> Expression:
         raise
     except (SyntaxError, RecursionError, MemoryError) as error:
         hint = "; equality is written ==" if "=" in text and "==" not in text else ""
-        raise QueryError(f"this is no condition: {text[:80]!r}{hint}") from error
+        raise QueryError(
+            f"this is no condition, such as 'alpha > 0.2': {text[:80]!r}{hint}"
+        ) from error
     except (ValueError, TypeError) as error:
         raise QueryError(f"in {text[:80]!r}: {error}") from error
 

@@ -79,7 +79,11 @@ def _message(error: Exception) -> str:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    first = _parser().parse_args(argv)
+    general = _parser()
+    if not argv:
+        general.print_help(sys.stderr)
+        raise SystemExit(Exit.USAGE)
+    first = general.parse_args(argv)
     verb = VERBS[first.verb].load()
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {first.verb}",

@@ -24,8 +24,9 @@ from typing import Any, Final, NamedTuple, NoReturn
 import xxhash
 
 from fleche_like.codecs.base import Buffer, Encoded
-from fleche_like.codecs.pickle import collector
+from fleche_like.codecs.pickle import collector, not_implemented
 from fleche_like.codecs.registry import register_codec
+from fleche_like.codecs.thawing import thawed
 from fleche_like.errors import DecodeError, EncodeError
 from fleche_like.hashing import DIGEST_LENGTH, Digest
 
@@ -207,14 +208,17 @@ def _pickled(base: Any, value: Any, asking: Asking) -> Taken:
 @functools.cache
 def _asking(base: Any) -> Any:
     """Return a class of picklers that ask about all but instances of exact builtin types."""
-    override = base.reducer_override if base is not pickle.Pickler else _not_implemented
+    override = base.reducer_override if base is not pickle.Pickler else not_implemented
 
     class Picklers(base):  # type: ignore[misc]  # pickle's class or cloudpickle's
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) in self.never:
                 return override(self, obj)
             number = self.choose(obj)
-            return override(self, obj) if number is None else (part, (number,))
+            if number is not None:
+                return part, (number,)
+            reduced = thawed(obj)
+            return override(self, obj) if reduced is NotImplemented else reduced
 
     return Picklers
 
@@ -227,10 +231,6 @@ def _asking_always(base: Any, asking: Asking) -> Any:
         return choose(obj) if id(obj) in always else None
 
     return type("Picklers", (_asking(base),), {"persistent_id": persistent_id})
-
-
-def _not_implemented(_pickler: Any, _obj: Any) -> Any:
-    return NotImplemented
 
 
 register_codec(PartsCodec())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, TypeVar
 
 from fleche_like.codecs.base import Buffer, Codec
 from fleche_like.codecs.envelope import seal, unseal, unseal_small
@@ -13,6 +13,9 @@ from fleche_like.codecs.reader import unseal_file
 from fleche_like.codecs.registry import get_codec
 from fleche_like.codecs.signing import Signer
 from fleche_like.errors import DecodeError
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def dumps(value: Any, key: str, codec: Codec, signer: Signer | None = None) -> list[Buffer]:
@@ -92,16 +95,26 @@ def decode(key: str, codec: str, payload: Buffer, buffers: Sequence[Buffer] = ()
         UnknownCodec: its codec is not registered here.
         DecodeError: decoding it raised (its cause).
     """
-    rebuild = get_codec(codec).decode
+    return rebuilt(key, get_codec(codec).decode, payload, buffers)
+
+
+def rebuilt(key: str, rebuild: Callable[[T, U], Any], encoded: T, rest: U) -> Any:
+    """Return what a function makes of the verified bytes of a key.
+
+    Args:
+        key: what they are stored under.
+        rebuild: decodes them, which may run anybody's code.
+        encoded: its first argument.
+        rest: its second.
+
+    Raises:
+        DecodeError: it raised (its cause).
+    """
     try:
-        return rebuild(payload, buffers)
+        return rebuild(encoded, rest)
     except MemoryError:
         raise
     # Not BaseException: KeyboardInterrupt, or SystemExit from a signal handler, is not the file's.
     except Exception as error:
-        raise failed(key, error) from error
-
-
-def failed(key: str, error: Exception) -> DecodeError:
-    """Return the error that says what decoding the bytes of a key raised."""
-    return DecodeError(f"decoding {key!r} raised {type(error).__name__}: {error}", key=key)
+        message = f"decoding {key!r} raised {type(error).__name__}: {error}"
+        raise DecodeError(message, key=key) from error

@@ -84,7 +84,7 @@ class Settings:
         """
         if name not in self.caches:
             files = [str(each.path) for each in self.looked if each.state == "read"]
-            searched = ", ".join(files) or "any configuration file"
+            searched = ", ".join(files) or "no configuration file was found"
             hint = suggestion(name, self.caches)
             raise problem(searched, "caches", name, f"there is no cache of that name{hint}")
         return self.caches[name]

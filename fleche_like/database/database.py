@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import get_ident
-from types import TracebackType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.sql import ClauseElement
 
 from fleche_like.database import forks, prepare
+from fleche_like.database.block import Block
 from fleche_like.database.driver import Connection, Driver
 from fleche_like.database.pool import Pool
 from fleche_like.database.prepare import Parameters, Prepared, Row, arranged
@@ -158,7 +158,7 @@ class Database:
             DatabaseError: another writer held the database for ``timeout_s``; or the error of an
                 inner block was caught: all is undone then, and this says so.
         """
-        return _Block(self)
+        return Block(self)
 
     def retrying(self, action: Callable[[], T]) -> T:
         """Run an action in a transaction, and again if the server undid it.
@@ -389,8 +389,8 @@ class Database:
         return unit.connection
 
     def _begin(self, unit: Unit) -> None:
-        self._queue_to_write()
         try:
+            self._queue_to_write()
             unit.connection = self._beginning()
         except BaseException:
             self._leave_queue()
@@ -412,17 +412,34 @@ class Database:
         """Undo a unit that an interrupt left behind, so that what comes next can commit."""
         logger.warning("what an interrupted block wrote to %s is undone", self.url)
         del self._units[get_ident()]
+        self._discard(unit)
+        unit.rolled_back()
+
+    def _discard(self, unit: Unit) -> None:
         connection, unit.connection = unit.connection, None
         if connection is not None:
             self._pool.discard(connection)
-        unit.rolled_back()
+        self._leave_queue()
+
+    def _left(self, block: weakref.ref[Any]) -> None:
+        """Undo the unit of a block that is gone, at once: others wait for its locks."""
+        unit = self._units.get(get_ident())
+        if unit is not None and unit.owner is block:
+            self._abandon(unit)
 
     def _end(self, unit: Unit, *, commit: bool) -> None:
-        del self._units[get_ident()]
+        if self._units.get(get_ident()) is not unit:
+            raise DatabaseError(
+                f"a transaction that was begun elsewhere ({self.url})", url=self.url
+            )
         try:
             if unit.connection is not None:
-                self._finish(unit.connection, commit=commit)
+                self._finish(unit, unit.connection, commit=commit)
+            # From here on the unit is no more: nothing that is called back may add to it.
+            del self._units[get_ident()]
         except BaseException:
+            self._units.pop(get_ident(), None)
+            self._discard(unit)
             unit.rolled_back()
             raise
         if not commit:
@@ -438,16 +455,17 @@ class Database:
             transient=getattr(doom, "transient", False),
         )
 
-    def _finish(self, connection: Connection, *, commit: bool) -> None:
+    def _finish(self, unit: Unit, connection: Connection, *, commit: bool) -> None:
         try:
             self._run(self._driver.all, connection, "COMMIT" if commit else "ROLLBACK", ())
         except BaseException:
             # A commit that failed leaves the transaction open, a connection that failed is of no
             # use: closing it rolls back in either case.
-            self._pool.discard(connection)
+            self._discard(unit)
             if commit:
                 raise
         else:
+            unit.connection = None
             self._pool.release(connection)
         finally:
             self._leave_queue()
@@ -455,8 +473,8 @@ class Database:
     def _write_alone(
         self, action: Callable[[Connection], list[Row]], *, repeatable: bool
     ) -> list[Row]:
-        self._queue_to_write()
         try:
+            self._queue_to_write()
             if not repeatable:
                 return self._pooled(action, tries=1)
             return retrying(lambda: self._pooled(action, tries=1), self._timeout_s)
@@ -547,53 +565,6 @@ class Database:
                 self._driver.abandon(unit.connection)
         self._pool.renew(reason)
         self._reset()
-
-
-class _Block:
-    """One block of a unit of work, the outermost or one inside it.
-
-    A class, because a generator costs three times as much, and every save has three of these.
-    """
-
-    __slots__ = ("__weakref__", "_before", "_database", "_unit")
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        units, thread = self._database._units, get_ident()
-        unit = units.get(thread)
-        self._before: tuple[int, int] | None = None
-        if unit is not None and unit.owner() is None:
-            self._database._abandon(unit)
-            unit = None
-        if unit is None:
-            unit = units[thread] = Unit(self)
-        else:
-            self._before = len(unit.committed), len(unit.undone)
-        self._unit = unit
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        unit = self._unit
-        if self._before is not None:
-            if error is not None:
-                self._fail_within(unit, self._before, error)
-            return
-        self._database._end(unit, commit=error is None and unit.doom is None)
-        if error is None and unit.doom is not None:
-            raise self._database._doomed(unit.doom) from unit.doom
-
-    @staticmethod
-    def _fail_within(unit: Unit, before: tuple[int, int], error: BaseException) -> None:
-        if unit.connection is None:
-            unit.rolled_back(*before)  # nothing was written: the others may go on
-        elif unit.doom is None:
-            unit.doom = error
 
 
 def _rebuilt(url: str, options: dict[str, Any]) -> Database:

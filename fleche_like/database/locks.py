@@ -79,7 +79,7 @@ class AdvisoryLocks:
         return database.dialect in _DIALECTS
 
     def try_acquire(self, key: str) -> bool:
-        """Take the lock of a key if nobody holds it.
+        """Take the lock of a key if nobody holds it; interrupted (Ctrl-C), it holds nothing.
 
         A connection that turns out to be lost is replaced; every lock that was held on it is lost.
 
@@ -89,31 +89,44 @@ class AdvisoryLocks:
         Raises:
             DatabaseError: the server cannot be reached.
         """
-        with self._guard:
-            if key in self._held:
-                return False
-            params = (self._name(self._scope + key.encode()),)
-            taken = bool(self._retried(self._acquire, params))
-            if taken:
+        params, ours = (self._name(self._scope + key.encode()),), False
+        try:
+            with self._guard:
+                if key in self._held:
+                    return False
+                ours = True
+                if not self._retried(self._acquire, params):
+                    ours = False
+                    return False
                 self._held[key] = params
-            return taken
+                return True
+        except BaseException:
+            if ours:  # an interrupt: it may have been taken, and nobody would know of it
+                with self._guard:
+                    self._held.setdefault(key, params)
+                self.release(key)
+            raise
 
     def release(self, key: str) -> None:
         """Give up the lock of a key; silent if it is not held (or was lost with its connection).
 
+        Interrupted, to be called again.
+
         Raises nothing for the server's sake: a connection that fails is closed, which releases.
         """
         with self._guard:
-            params = self._held.pop(key, None)
-            if params is None or self._connection is None:
+            params = self._held.get(key)
+            if params is None:
                 return
             try:
-                self._driver.one(self._connection, self._release, params)
+                if self._connection is not None:
+                    self._driver.one(self._connection, self._release, params)
             except self._driver.errors:
                 self._lose()
             except BaseException:  # an interrupt: nobody knows what the connection will say next
                 self._lose()
                 raise
+            self._held.pop(key, None)
 
     def holds(self, key: str) -> bool:
         """Return whether a lock that was taken is still ours: one round trip to the server.

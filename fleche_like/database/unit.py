@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from fleche_like.database.driver import Connection
 
@@ -20,14 +21,14 @@ class Unit:
         doom: the error of a nested block that failed; nothing of the unit can commit any more.
         committed: what to call when the unit has committed.
         undone: what to call when it was rolled back.
-        owner: the outermost block, held weakly: a unit whose block is gone was left by an
-            interrupt (Ctrl-C) that came while the block was being entered or left.
+        owner: the outermost block, or what leaves it, held weakly: a unit whose block is gone was
+            left by an interrupt (Ctrl-C) that came while the block was being entered or left.
     """
 
     __slots__ = ("committed", "connection", "doom", "owner", "undone")
 
-    def __init__(self, owner: object) -> None:
-        self.owner = weakref.ref(owner)
+    def __init__(self, owner: weakref.ref[Any]) -> None:
+        self.owner = owner
         self.connection: Connection | None = None
         self.doom: BaseException | None = None
         self.committed: list[Callable[[], None]] = []

@@ -30,7 +30,10 @@ def parsed_url(url: str | Path) -> URL:
         parsed = make_url(url)
         parsed.get_dialect()
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(f"{redact(str(url))} is no database URL: {error}") from error
+        raise ConfigError(
+            f"{redact(str(url))} is no URL of a database that is known here, such as"
+            f" sqlite:///FILE, postgresql+psycopg://HOST/NAME or mysql+pymysql://HOST/NAME: {error}"
+        ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.query:
         raise ConfigError(f"{redact(str(url))}: a SQLite URL is a path and nothing else")
     return parsed

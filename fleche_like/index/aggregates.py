@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ from fleche_like.index.conditions import TABLES, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.models import calls
 from fleche_like.index.scalars import Columns, Condition
+from fleche_like.index.sources import Source, Sources
 from fleche_like.index.typed import FLOAT, INT, LARGEST, NAN, NEAR, NONE, OTHER, PARTED
 from fleche_like.support.sentinel import MISSING
 
@@ -44,20 +45,6 @@ _UNSQUARED: Final = 1e-150
 """Squares of smaller numbers may be too small for a double, which PostgreSQL refuses."""
 
 _CENTRED: Final = frozenset({"std"})
-
-
-class Source(NamedTuple):
-    """The rows of one field.
-
-    Attributes:
-        columns: ``None`` if no call has the field.
-        here: not NULL where a call has it.
-        digest: of what is no scalar; ``None`` where there is no such.
-    """
-
-    columns: Columns | None
-    here: Any
-    digest: Any
 
 
 class Sums:
@@ -73,10 +60,9 @@ class Sums:
         self._ids = ids
         self._where = where
         self._grouping = grouping
-        self._table: Any = calls
-        self._sources: dict[Any, Source] = {}
-        self._by = [self._source(one) for one in grouping.by]
-        self._measured = [self._source(one) for one in grouping.measured]
+        self._sources = Sources(calls, calls.c.id, ids, where.joined)
+        self._by = [self._sources.of(one) for one in grouping.by]
+        self._measured = [self._sources.of(one) for one in grouping.measured]
 
     def odd(self) -> list[Condition]:
         """Return where a call has to be looked at in Python, for each reason there may be."""
@@ -102,28 +88,6 @@ class Sums:
             found = sa.select(table.c.call).where(table.c.name == number, condition)
             yield calls.c.id.in_(found)
 
-    def _source(self, one: Field) -> Source:
-        place = place_of(one)
-        if place not in self._sources:
-            self._sources[place] = self._new_source(one)
-        return self._sources[place]
-
-    def _new_source(self, one: Field) -> Source:
-        kind, name = place_of(one)
-        if kind == "result":
-            return Source(calls.c, calls.c.result, calls.c.result)
-        columns = self._where.joined.get((kind, name))
-        if columns is None:
-            number = self._ids.known_name(name)
-            if number is None:
-                return Source(None, sa.null(), sa.null())
-            table = TABLES[kind].alias()
-            columns = table.c
-            same = sa.and_(columns.call == calls.c.id, columns.name == number)
-            self._table = sa.outerjoin(self._table, table, same)
-        has_digest = kind == "arg" and not one.path
-        return Source(columns, columns.call, columns.value if has_digest else sa.null())
-
     # --- the statement -------------------------------------------------------------------------
 
     def statement(self, conditions: Sequence[Condition], centres: Sequence[float]) -> Any:
@@ -137,7 +101,7 @@ class Sums:
         ]
         columns = [sa.func.count(calls.c.id), *shown, *figures]
         labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
-        statement = sa.select(*labelled).select_from(self._table).where(*conditions)
+        statement = sa.select(*labelled).select_from(self._sources.table).where(*conditions)
         return statement.group_by(*keys) if keys else statement
 
     def centres_statement(self, conditions: Sequence[Condition]) -> Any:
@@ -151,7 +115,7 @@ class Sums:
         centred = (self._grouping.measures_of(at) & _CENTRED for at in range(len(means)))
         if not any(centred):
             return None
-        return sa.select(*means).select_from(self._table).where(*conditions)
+        return sa.select(*means).select_from(self._sources.table).where(*conditions)
 
     # --- its rows ------------------------------------------------------------------------------
 

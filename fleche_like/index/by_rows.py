@@ -18,7 +18,6 @@ from fleche_like.calls.aggregates import Group, Grouping, Groups, Tally, merge
 from fleche_like.calls.expressions import Measure
 from fleche_like.index.aggregates import (
     KEY_COLUMNS,
-    Source,
     decoded,
     group_columns,
     group_terms,
@@ -31,6 +30,7 @@ from fleche_like.index.conditions import TABLES, Place, Where, place_of
 from fleche_like.index.identifiers import Identifiers
 from fleche_like.index.models import calls
 from fleche_like.index.scalars import Columns, Condition, is_derived
+from fleche_like.index.sources import Source, Sources, source_of_rows
 from fleche_like.index.typed import FLOAT, INT
 
 Read = Callable[[Sequence[Any]], Groups]
@@ -213,7 +213,7 @@ class RowSums:
         number = columns.num.isnot(None)
         text = columns.text.isnot(None)
         neither = sa.and_(columns.num.is_(None), columns.text.is_(None))
-        first, none = self._first(columns), sa.null()
+        first, none = source_of_rows(self._grouping.by[0], columns), sa.null()
         # No column that the index of a class does not have: else each row is looked up.
         for own, terms, shown in (
             (number, [columns.num], [columns.num, none, none, none, self._least_kind(columns)]),
@@ -247,11 +247,6 @@ class RowSums:
         kind, name = place_of(one)
         return TABLES[kind], self._ids.known_name(name)
 
-    def _first(self, columns: Columns) -> Source:
-        one = self._grouping.by[0]
-        has_digest = place_of(one)[0] == "arg" and not one.path
-        return Source(columns, columns.call, columns.value if has_digest else sa.null())
-
     def _of_class(
         self,
         first: Source,
@@ -260,9 +255,10 @@ class RowSums:
         own: Sequence[Any],
     ) -> Any:
         assert first.columns is not None
-        joins = _Joins(first.columns, place_of(self._grouping.by[0]), self._ids)
-        others = [joins.source(one) for one in self._grouping.by[1:]]
-        measured = [joins.source(one) for one in self._grouping.measured]
+        call, place = first.columns.call, place_of(self._grouping.by[0])
+        sources = Sources(call.table, call, self._ids, {place: first.columns})
+        others = [sources.of(one) for one in self._grouping.by[1:]]
+        measured = [sources.of(one) for one in self._grouping.measured]
         shown = [*own, *(part for one in others for part in group_columns(one))]
         figures = [
             part
@@ -271,7 +267,7 @@ class RowSums:
         ]
         rest = [part for one in others for part in group_terms(one)]
         statement = sa.select(*_labelled([sa.func.count(), *shown, *figures]))
-        return joins.joined(statement).where(*conditions).group_by(*terms, *rest)
+        return statement.select_from(sources.table).where(*conditions).group_by(*terms, *rest)
 
     def _read(self, rows: Sequence[Any]) -> Groups:
         found: Groups = {}
@@ -290,50 +286,6 @@ class RowSums:
     def _is_there(self, one: Field) -> bool:
         kind, name = place_of(one)
         return kind == "result" or self._ids.known_name(name) is not None
-
-
-class _Joins:
-    """The rows of other fields of the same calls, beside the rows of the first."""
-
-    def __init__(self, first: Columns, place: Place, ids: Identifiers) -> None:
-        self._first = first
-        self._ids = ids
-        self._sources: dict[Place, Source] = {}
-        self._own = place
-        self._joins: list[tuple[Any, Condition]] = []
-
-    def source(self, one: Field) -> Source:
-        """Return the rows of a field; joined once."""
-        place = place_of(one)
-        if place not in self._sources:
-            self._sources[place] = self._new(one)
-        return self._sources[place]
-
-    def _new(self, one: Field) -> Source:
-        kind, name = place_of(one)
-        if kind == "result":
-            table: Any = calls.alias()
-            self._joins.append((table, table.c.id == self._first.call))
-            return Source(table.c, table.c.result, table.c.result)
-        has_digest = kind == "arg" and not one.path
-        if (kind, name) == self._own:
-            columns = self._first
-        else:
-            number = self._ids.known_name(name)
-            if number is None:
-                return Source(None, sa.null(), sa.null())
-            table = TABLES[kind].alias()
-            columns = table.c
-            same = sa.and_(columns.call == self._first.call, columns.name == number)
-            self._joins.append((table, same))
-        return Source(columns, columns.call, columns.value if has_digest else sa.null())
-
-    def joined(self, statement: Any) -> Any:
-        """Return a statement with all that was asked for."""
-        source: Any = self._first.call.table
-        for table, same in self._joins:
-            source = sa.outerjoin(source, table, same)
-        return statement.select_from(source)
 
 
 def _labelled(columns: Sequence[Any]) -> list[Any]:

@@ -31,8 +31,9 @@ from fleche_like.storage.layout import CALLS, path
 from fleche_like.storage.records import open_record
 
 PAGE: Final = 100
-TRIES: Final = 3
-"""Somebody may write between two statements; what differs so often is wrong."""
+TRIES: Final = 100
+"""Somebody may write between two statements: what differs is wrong if it is the same when it is
+read again, or differs as often as this."""
 
 
 _MOST_NAMES: Final = 10_000
@@ -127,16 +128,18 @@ class Checker:
 
     def _checked(self, after: int, found: _Found) -> list[Checked]:
         opened = self._opened(found)
-        doubtful = [each.number for each in opened if not each.is_indexed]
-        tries = 1
-        while doubtful and tries < TRIES:
-            again = self._opened(self._read(after))
-            still = {each.number for each in again if not each.is_indexed}
-            doubtful = [number for number in doubtful if number in still]
-            tries += 1
+        doubtful = {each.number for each in opened if not each.is_indexed}
         if not doubtful:
             return opened
-        wrong = set(doubtful)
+        wrong, tries = set(), 1
+        while doubtful and tries < TRIES:
+            before, found = found, self._read(after)
+            doubtful &= {each.number for each in self._opened(found) if not each.is_indexed}
+            settled = {n for n in doubtful if _state(before, n) == _state(found, n)}
+            wrong |= settled
+            doubtful -= settled
+            tries += 1
+        wrong |= doubtful
         return [each._replace(is_indexed=each.number not in wrong) for each in opened]
 
     def _opened(self, found: _Found) -> list[Checked]:
@@ -228,6 +231,10 @@ class _KnownNames:
 def _function_row(name: str, module: str | None, version: Version, code: str | None) -> Row:
     """Return the row of a function."""
     return spell(name), spell_optional(module), spell_version(version), code or ""
+
+
+def _state(found: _Found, number: int) -> tuple[Sequence[Row], Sequence[Row]]:
+    return [row for row in found.calls if row[0] == number], found.children.get(number, [])
 
 
 def _are_same(found: Sequence[Row], derived: Sequence[Row]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fleche_like.cache import Cache
-from fleche_like.calls import RESULT, DigestedCall
+from fleche_like.calls import DigestedCall
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
 from fleche_like.storage import CallStorage
@@ -68,23 +68,6 @@ def in_batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := [*itertools.islice(rest, size)]:
         yield batch
-
-
-def values_of(call: DigestedCall) -> Iterator[Digest]:
-    """Yield the digests of the values that belong to a call: its result, its arguments.
-
-    Arguments that are in the record itself are not among the values.
-    """
-    if call.result is not None:
-        yield call.result
-    for name, digest in call.arguments.items():
-        if name not in call.scalars:
-            yield digest
-
-
-def needs_result(call: DigestedCall) -> bool:
-    """Return whether a hit on a call takes a value beside its record."""
-    return call.result is not None and RESULT not in call.scalars
 
 
 def require_writable(*caches: Cache) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fleche_like.cache import Cache
 from fleche_like.cache.abilities import SupportsManifests
 from fleche_like.hashing import Digest
-from fleche_like.maintenance.copying import ValueCopier
+from fleche_like.storage.replicate import ValueCopier
 
 
 class ManifestCopier:

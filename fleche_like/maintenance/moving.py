@@ -15,14 +15,13 @@ from fleche_like.calls import DigestedCall
 from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.bulk import (
-    needs_result,
     save_all,
     stored,
     usages_of,
-    values_of,
 )
-from fleche_like.maintenance.copying import Copied, ValueCopier
 from fleche_like.maintenance.manifests import ManifestCopier
+from fleche_like.maintenance.parts import named_by, result_of
+from fleche_like.storage.replicate import Copied, ValueCopier
 
 Wins: TypeAlias = Callable[[DigestedCall, DigestedCall], bool]
 """Whether a call replaces the one that the target has under its key, with another result."""
@@ -153,7 +152,7 @@ class Mover:
     def _count(self, new: list[DigestedCall], other: list[DigestedCall]) -> None:
         self.done.copied += len(new)
         self.done.replaced += len(other)
-        digests = (digest for call in (*new, *other) for digest in values_of(call))
+        digests = (digest for call in (*new, *other) for digest in named_by(call))
         self.done.values += len(self._values.absent(digests, dry_run=True))
 
     def _bring(
@@ -181,11 +180,7 @@ class Mover:
     def _write(self, calls: list[DigestedCall], same: list[DigestedCall]) -> _Written:
         """Write what is missing inside an open transaction, which may be run again."""
         copied = self._copied(calls, same)
-        lost = {
-            call.key
-            for call in (*calls, *same)
-            if needs_result(call) and call.result in copied.lost
-        }
+        lost = {call.key for call in (*calls, *same) if result_of(call) in copied.lost}
         whole = [call for call in calls if call.key not in lost]
         codes = self._manifests.copy({call.code for call in whole if call.code is not None})
         usages = usages_of(self._source.calls, [call.key for call in whole])
@@ -200,9 +195,9 @@ class Mover:
         return _Written(copied, lost, codes)
 
     def _copied(self, calls: list[DigestedCall], same: list[DigestedCall]) -> Copied:
-        known = (digest for call in same for digest in values_of(call))
+        known = (digest for call in same for digest in named_by(call))
         absent = self._values.absent(known)
-        return self._values.copy([*(d for call in calls for d in values_of(call)), *absent])
+        return self._values.copy([*(d for call in calls for d in named_by(call)), *absent])
 
 
 def _usage(

@@ -11,9 +11,9 @@ from fleche_like.errors import CodecError, ConfigError, DamagedEnvelope, KeyNotF
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.uses import Uses
-from fleche_like.maintenance.sealed import signing
 from fleche_like.storage import BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.records import open_record
+from fleche_like.storage.sealed import signing
 
 
 class CacheLike(Protocol):

@@ -25,9 +25,9 @@ from fleche_like.maintenance.bulk import (
 )
 from fleche_like.maintenance.changes import Change
 from fleche_like.maintenance.journal import Journal, Line, read_journal
-from fleche_like.maintenance.sealed import signing
 from fleche_like.maintenance.selecting import Selected, calls_of, query_of
 from fleche_like.maintenance.spool import Spool
+from fleche_like.storage.sealed import signing
 from fleche_like.support.progress import progress
 
 BATCH: Final = 1000

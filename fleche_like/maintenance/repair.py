@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from fleche_like.backends import ByteBackend
 from fleche_like.calls import DigestedCall
-from fleche_like.codecs import unseal
+from fleche_like.codecs import Buffer, unseal
 from fleche_like.errors import CodecError, ConfigError, FlecheError, UntrustedEnvelope
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
-from fleche_like.maintenance.contents import damage_of
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.storage import BackendCallStorage, BackendValueStorage, CallStorage, ValueStorage
 from fleche_like.storage.layout import path, quarantine
-from fleche_like.storage.replicate import can_copy_bytes
+from fleche_like.storage.replicate import StorageSink
+from fleche_like.storage.sealed import open_sealed
 
 logger = logging.getLogger(__name__)
 
@@ -80,22 +81,21 @@ class Repairer:
         if other is None:
             return False
         try:
-            if isinstance(other, BackendValueStorage) and can_copy_bytes(other, self._values):
-                return self._copied(other, digest)
-            self._values.put_encoded(self._values.encode(other.load(digest), digest), digest)
+            self._values.put_encoded(self._sound(other, digest), digest)
         except (KeyError, FlecheError) as error:
             logger.warning("value %s cannot be had elsewhere: %s", digest, error)
             return False
         return True
 
-    def _copied(self, other: BackendValueStorage, digest: Digest) -> bool:
-        data = other.backend.get_bytes(path(other.prefix, digest))
-        reason = damage_of(other, digest, data)
-        if reason:
-            logger.warning("value %s is damaged elsewhere, too: %s", digest, reason)
-            return False
-        self._values.put_encoded([data], digest)
-        return True
+    def _sound(self, other: ValueStorage, digest: Digest) -> Sequence[Buffer]:
+        """Return the envelope of a value that is sound elsewhere."""
+        mine = self._values
+        if isinstance(other, BackendValueStorage):
+            data = other.backend.get_bytes(path(other.prefix, digest))
+            opened = open_sealed(digest, data, other.signer, mine.signer)
+            if StorageSink(mine).accepts(opened.codec):
+                return [opened.data]
+        return mine.encode(other.load(digest), digest)
 
     def _other_call(self, key: Digest) -> DigestedCall | None:
         if self._other_calls is None:

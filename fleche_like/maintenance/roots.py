@@ -27,9 +27,10 @@ from fleche_like.maintenance.parts import (
 )
 from fleche_like.maintenance.workers import workers
 from fleche_like.storage import BackendValueStorage
-from fleche_like.storage.glances import Mapped, glances
+from fleche_like.storage.glances import glances
 from fleche_like.storage.layout import CALLS, path
 from fleche_like.storage.names import NAMES
+from fleche_like.storage.sealed import Mapped
 
 BATCH: Final = 200
 """Values of which the first bytes are in memory at once."""

@@ -16,8 +16,8 @@ from fleche_like.maintenance.marks import Marks
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.maintenance.roots import Roots
 from fleche_like.maintenance.workers import workers
-from fleche_like.storage.glances import Mapped
 from fleche_like.storage.layout import path, shard
+from fleche_like.storage.sealed import Mapped
 
 BATCH: Final = 200
 """Values removed in one transaction: what other writers wait for, some 10 ms."""

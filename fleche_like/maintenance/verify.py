@@ -30,8 +30,9 @@ from fleche_like.maintenance.parts import (
 )
 from fleche_like.maintenance.repair import Outcome, Repair, Repairer
 from fleche_like.maintenance.workers import workers
-from fleche_like.storage.glances import Mapped, glances, tells_parts
+from fleche_like.storage.glances import glances, tells_parts
 from fleche_like.storage.layout import CALLS
+from fleche_like.storage.sealed import Mapped
 from fleche_like.support.progress import progress
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Final
 
 from fleche_like.backends import ByteBackend, LocalBackend, SupportsTransaction, TieredBackend
 from fleche_like.backends.memory import MemoryBackend
-from fleche_like.storage.glances import Mapped
+from fleche_like.storage.sealed import Mapped
 
 WORKERS: Final = 16
 """Requests under way at once."""

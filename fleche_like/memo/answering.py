@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fleche_like.cache.composed import Composed
 from fleche_like.memo.engine import Engine, Found, Request
 from fleche_like.memo.flight import End, Turn
 from fleche_like.memo.loops import off_the_loop
@@ -35,14 +36,18 @@ def answer(
     request = engine.request(args, kwargs, token)
     if request is None:
         return run(engine, Run(engine), args, kwargs)
-    if look and engine.policies.single_flight:
-        return _in_turn(engine, request)
+    if engine.policies.single_flight:
+        return _in_turn(engine, request, look)
     step = _found_or_prepared(engine, request, look)
     return step.opened() if isinstance(step, Found) else run(engine, step, args, kwargs)
 
 
-def _found_or_prepared(engine: Engine, request: Request, look: bool = True) -> Found | Run:
-    return (engine.stored(request) if look else None) or engine.prepared(request)
+def _stored(engine: Engine, request: Request, look: bool) -> Found | Run | None:
+    return engine.stored(request) if look else None
+
+
+def _found_or_prepared(engine: Engine, request: Request, look: bool) -> Found | Run:
+    return _stored(engine, request, look) or engine.prepared(request)
 
 
 def run(engine: Engine, step: Run, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -62,12 +67,25 @@ def run(engine: Engine, step: Run, args: tuple[Any, ...], kwargs: Mapping[str, A
     return result
 
 
-def _in_turn(engine: Engine, request: Request) -> Any:
-    turn, how = Turn(request.cache, request.key, request.cache.leases), End.FAILED
+def _turn(request: Request) -> Turn:
+    """Return the turn of a call; one who asks a view shares it with those who ask the cache."""
+    place = request.cache
+    while isinstance(place, Composed) and place.target is not None:
+        place = place.target
+    return Turn(place, request.key, request.cache.leases)
+
+
+def _in_turn(engine: Engine, request: Request, look: bool) -> Any:
+    """Answer a call in its turn.
+
+    Who replaces what is stored waits for those who run, too: what began before could be stored
+    after, and be taken for the newer one.
+    """
+    turn, how = _turn(request), End.FAILED
     try:
         ours = turn.take()
         # In turn or not, whoever asks looks once more: the one ahead may just have stored it.
-        while (step := engine.stored(request)) is None and not ours:
+        while (step := _stored(engine, request, look)) is None and not ours:
             engine.log("waiting", request.key)
             ours = wait(turn)
         step = step or engine.prepared(request)
@@ -81,7 +99,11 @@ def _in_turn(engine: Engine, request: Request) -> Any:
             turn.leave()
             how = step.ended
     finally:
-        turn.end(how)
+        try:
+            turn.end(how)
+        except BaseException:  # Ctrl-C, before it had begun or in the middle of it
+            turn.end(how)
+            raise
 
 
 async def answer_on_loop(
@@ -99,8 +121,8 @@ async def answer_on_loop(
     request = await off_the_loop(engine.request, args, kwargs, token)
     if request is None:
         return await run_on_loop(engine, Run(engine), args, kwargs)
-    if look and engine.policies.single_flight:
-        return await _in_turn_on_loop(engine, request)
+    if engine.policies.single_flight:
+        return await _in_turn_on_loop(engine, request, look)
     step = await off_the_loop(_found_or_prepared, engine, request, look)
     if isinstance(step, Found):
         return step.opened()
@@ -129,14 +151,14 @@ async def run_on_loop(
     return result
 
 
-async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
-    turn, how = Turn(request.cache, request.key, request.cache.leases), End.FAILED
+async def _in_turn_on_loop(engine: Engine, request: Request, look: bool) -> Any:
+    turn, how = _turn(request), End.FAILED
     try:
-        step = await off_the_loop(lambda: _step(engine, request, turn.take()))
+        step = await off_the_loop(lambda: _step(engine, request, look, turn.take()))
         while step is None:
             engine.log("waiting", request.key)
             ours = await wait_on_loop(turn)
-            step = await off_the_loop(_step, engine, request, ours)
+            step = await off_the_loop(_step, engine, request, look, ours)
         if isinstance(step, Found):
             how = End.STORED
             return step.opened()
@@ -150,11 +172,17 @@ async def _in_turn_on_loop(engine: Engine, request: Request) -> Any:
         turn.end(how)  # a closed coroutine must not await
         raise
     finally:
-        if turn.is_quick:
-            turn.end(how)
-        elif turn.ended is None:
-            await off_the_loop(turn.end, how)
+        if not turn.is_quick:
+            if not turn.is_over:
+                await off_the_loop(turn.end, how)
+        else:
+            try:
+                turn.end(how)
+            except BaseException:
+                turn.end(how)
+                raise
 
 
-def _step(engine: Engine, request: Request, ours: bool) -> Found | Run | None:
-    return _found_or_prepared(engine, request) if ours else engine.stored(request)
+def _step(engine: Engine, request: Request, look: bool, ours: bool) -> Found | Run | None:
+    found = _stored(engine, request, look)
+    return engine.prepared(request) if found is None and ours else found

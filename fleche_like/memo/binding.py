@@ -70,7 +70,7 @@ class BoundCall(Generic[R]):
 
     def __repr__(self) -> str:
         given = [*map(repr, self.args), *(f"{name}={v!r}" for name, v in self.kwargs.items())]
-        return f"<{self.function!r} bound to ({', '.join(given)})>"
+        return f"{self.function!r} bound to ({', '.join(given)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         function = self._travelling or Traveller(self.function)

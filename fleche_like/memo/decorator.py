@@ -8,14 +8,21 @@ from typing import Any, ParamSpec, TypeVar, get_args, overload
 
 from fleche_like.cache import ArgumentsKept, Cache
 from fleche_like.calls import Version
-from fleche_like.errors import UncachableFunction
+from fleche_like.errors import ConfigError, UncachableFunction
 from fleche_like.memo.active import checked_cache
 from fleche_like.memo.audit import AuditOption
 from fleche_like.memo.audited import AuditedAsyncMemoized, AuditedMemoized
 from fleche_like.memo.code import CodeMode
 from fleche_like.memo.memoized import AsyncMemoized, Memoized
 from fleche_like.memo.metadata import MetadataOption
-from fleche_like.memo.policies import Duration, ExceptionsOption, MappingOption, policies
+from fleche_like.memo.policies import (
+    Duration,
+    ExceptionsOption,
+    MappingOption,
+    Policies,
+    kinds_to_cache,
+    time_to_live,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -120,7 +127,7 @@ def memoize(
     (9, 9)
     """
     if code not in get_args(CodeMode):
-        raise ValueError(f"code={code!r} is none of {get_args(CodeMode)}")
+        raise ConfigError(f"code: {code!r} is none of {get_args(CodeMode)}", source="code")
     options: dict[str, Any] = {
         "cache": checked_cache(cache),
         "version": version,
@@ -129,12 +136,12 @@ def memoize(
         "metadata": metadata,
         "code": code,
         "packages": (packages,) if isinstance(packages, str) else packages,
-        "policies": policies(
+        "policies": Policies(
             strict=strict,
             single_flight=single_flight,
-            expire=expire,
+            expire_s=time_to_live(expire),
             cache_if=cache_if,
-            exceptions=exceptions,
+            exceptions=kinds_to_cache(exceptions, expire),
             arguments=arguments,
             isolate=isolate,
             mmap=mmap,

@@ -63,7 +63,9 @@ class Turn:
         ahead: whose turn it is in this process: possibly this one itself.
         leased: whether the lease was got too.
         ended: how it ended, once it has.
-        awaited: the turns that callers inside this one wait for; under the guard of the process.
+        is_over: whether all is given back by then.
+        awaited: the turns that callers inside this one wait for, by who waits; under the guard of
+            the process.
         waiting: whom to wake at the end; under the same guard.
 
     ::
@@ -79,11 +81,16 @@ class Turn:
                 turn.leave()                # in any case
             how = End.STORED
         finally:
-            turn.end(how)
+            try:
+                turn.end(how)
+            except BaseException:           # Ctrl-C, before it had begun or in the middle of it
+                turn.end(how)
+                raise
     """
 
     __slots__ = (
-        "ahead", "awaited", "ended", "key", "leased", "leases", "outer", "place", "waiting",
+        "ahead", "awaited", "ended", "is_over", "key", "leased", "leases", "outer", "place",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, place: Hashable, key: Digest, leases: Leases | None) -> None:
@@ -94,7 +101,8 @@ class Turn:
         self.ahead: Turn | None = None
         self.leased = False
         self.ended: End | None = None
-        self.awaited: list[Turn] = []
+        self.is_over = False
+        self.awaited: dict[object, Turn] = {}
         self.waiting: dict[object, Callable[[], object]] = {}
 
     @property
@@ -109,9 +117,11 @@ class Turn:
         """
         if self.outer is not None and self._is_inside_itself():
             return True
+        self.ahead = self  # before others see it: whatever interrupts this, `end` takes it away
         with process.guard:
-            self.ahead = process.turns.setdefault((self.place, self.key), self)
-        return self.ahead is self and self.lease()
+            ahead = process.turns.setdefault((self.place, self.key), self)
+        self.ahead = ahead
+        return ahead is self and self.lease()
 
     def _is_inside_itself(self) -> bool:
         return any(turn.key == self.key and turn.place is self.place for turn in self.chain())
@@ -148,23 +158,27 @@ class Turn:
     def end(self, how: End) -> None:
         """Let those who wait go on; silent the second time.
 
+        Interrupted anywhere, it has to be called again, and then does what is left to do.
+
         Args:
             how: what they can expect. A stored result is visible by now.
         """
-        if self.ended is not None:
+        if self.is_over:
             return
-        self.ended = how
+        if self.ended is None:
+            self.ended = how
         if self.leased:
             release(self.leases, self.key)
         if self.ahead is self:
             self._wake_others()
+        self.is_over = True
 
     def _wake_others(self) -> None:
         with process.guard:
             if process.turns.get((self.place, self.key)) is self:
                 del process.turns[self.place, self.key]
-            waiting, self.waiting = self.waiting, {}
-        for wake in waiting.values():
+            waiting = [*self.waiting.values()]
+        for wake in waiting:
             wake()
 
 

@@ -21,12 +21,12 @@ ExceptionsOption: TypeAlias = (
 MappingOption: TypeAlias = bool | Literal["verify"] | None
 """Whether large arrays are mapped; ``None`` leaves it to the cache."""
 
-_FOREVER: Final = float("inf")
+FOREVER: Final = float("inf")
 
 
 @dataclass(frozen=True)
 class Policies:
-    """The options that were given, checked.
+    """The options that were given.
 
     Args:
         strict: raise what would be warned about.
@@ -37,21 +37,32 @@ class Policies:
         arguments: which argument values are stored.
         isolate: run the body in a working directory of its own.
         mmap: how large arrays are read.
+
+    Raises:
+        ConfigError: an option makes no sense.
     """
 
-    strict: bool = False
-    single_flight: bool = True
-    expire_s: float = _FOREVER
-    cache_if: Callable[[Any], object] | None = None
-    exceptions: tuple[tuple[type[Exception], float], ...] = ()
-    arguments: ArgumentsKept = "auto"
-    isolate: bool = False
-    mmap: MappingOption = None
+    strict: bool
+    single_flight: bool
+    expire_s: float
+    cache_if: Callable[[Any], object] | None
+    exceptions: tuple[tuple[type[Exception], float], ...]
+    arguments: ArgumentsKept
+    isolate: bool
+    mmap: MappingOption
+
+    def __post_init__(self) -> None:
+        if self.arguments not in get_args(ArgumentsKept):
+            raise _nonsense("arguments", f"{self.arguments!r} is none of {get_args(ArgumentsKept)}")
+        if self.mmap not in {None, True, False, "verify"}:
+            raise _nonsense("mmap", f"{self.mmap!r} is none of True, False, 'verify'")
+        if self.cache_if is not None and not callable(self.cache_if):
+            raise _nonsense("cache_if", f"{self.cache_if!r} is not callable")
 
     @property
     def expires(self) -> bool:
         """Whether anything ever does."""
-        return min([self.expire_s, *(age for _, age in self.exceptions)]) < _FOREVER
+        return min([self.expire_s, *(age for _, age in self.exceptions)]) < FOREVER
 
     @property
     def hits_are_plain(self) -> bool:
@@ -64,34 +75,12 @@ class Policies:
         return next(ages, None)
 
 
-def policies(
-    *,
-    strict: bool = False,
-    single_flight: bool = True,
-    expire: Duration | None = None,
-    cache_if: Callable[[Any], object] | None = None,
-    exceptions: ExceptionsOption = (),
-    arguments: ArgumentsKept = "auto",
-    isolate: bool = False,
-    mmap: MappingOption = None,
-) -> Policies:
-    """Return the policies of these options.
+def time_to_live(duration: Duration | None, default: float = FOREVER) -> float:
+    """Return how long something is good for, in seconds.
 
     Raises:
-        ConfigError: an option makes no sense.
+        ConfigError: it is no duration.
     """
-    if arguments not in get_args(ArgumentsKept):
-        raise _nonsense("arguments", f"{arguments!r} is none of {get_args(ArgumentsKept)}")
-    if mmap not in {None, True, False, "verify"}:
-        raise _nonsense("mmap", f"{mmap!r} is none of True, False, 'verify'")
-    if cache_if is not None and not callable(cache_if):
-        raise _nonsense("cache_if", f"{cache_if!r} is not callable")
-    expire_s = _seconds(expire, _FOREVER)
-    kinds = _kinds(exceptions, expire_s)
-    return Policies(strict, single_flight, expire_s, cache_if, kinds, arguments, isolate, mmap)
-
-
-def _seconds(duration: Duration | None, default: float) -> float:
     if duration is None:
         return default
     if isinstance(duration, bool) or not isinstance(duration, int | float | timedelta):
@@ -102,9 +91,19 @@ def _seconds(duration: Duration | None, default: float) -> float:
     return seconds
 
 
-def _kinds(
-    exceptions: ExceptionsOption, expire_s: float
+def kinds_to_cache(
+    exceptions: ExceptionsOption, expire: Duration | None
 ) -> tuple[tuple[type[Exception], float], ...]:
+    """Return types of exceptions, each with the seconds it is good for; the first that fits counts.
+
+    Args:
+        exceptions: as given to ``@memoize``.
+        expire: how long those are good for that come without a time of their own.
+
+    Raises:
+        ConfigError: among them is something else than a type of exceptions, or than a duration.
+    """
+    default = time_to_live(expire)
     if isinstance(exceptions, type):
         exceptions = (exceptions,)
     if not isinstance(exceptions, Iterable):
@@ -116,7 +115,7 @@ def _kinds(
             raise _nonsense("exceptions", f"{kind!r} is no subclass of Exception")
     # The nearest class says how long: a subclass goes before the classes that it derives from.
     ordered = sorted(exceptions.items(), key=lambda item: -len(item[0].__mro__))
-    return tuple((kind, _seconds(duration, expire_s)) for kind, duration in ordered)
+    return tuple((kind, time_to_live(duration, default)) for kind, duration in ordered)
 
 
 def _nonsense(option: str, why: str) -> ConfigError:

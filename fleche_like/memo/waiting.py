@@ -51,7 +51,11 @@ def wait(turn: Turn) -> bool:
         while (pause_s := waiting.next_pause_s()) is not None:
             waiting.sleep(pause_s)
     finally:
-        waiting.close()
+        try:
+            waiting.close()
+        except BaseException:
+            waiting.close()
+            raise
     return waiting.resumed()
 
 
@@ -97,7 +101,7 @@ class _Wait:
         """Let others see what the turns around this one wait for."""
         with process.guard:
             for outer in self._chain:
-                outer.awaited.append(self._ahead)
+                outer.awaited[self] = self._ahead
 
     def next_pause_s(self) -> float | None:
         """Return how long to sleep before asking again; ``None`` when the wait is over."""
@@ -151,11 +155,10 @@ class _Wait:
         return self._turn.take()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind; interrupted, to be called again."""
         with process.guard:
             for outer in self._chain:
-                if self._ahead in outer.awaited:
-                    outer.awaited.remove(self._ahead)
+                outer.awaited.pop(self, None)
         for pair in self._pairs:
             release(self._turn.leases, pair)
 
@@ -204,20 +207,24 @@ class _Wait:
     def _say(self, pair: str) -> None:
         leases = self._turn.leases
         if leases is not None and pair not in self._pairs and leases.try_acquire(pair):
-            self._pairs.append(pair)
+            self._pairs += [pair]  # without a call, which could be interrupted first
 
     def _is_said(self, pair: str) -> bool:
         leases = self._turn.leases
         if leases is None or not leases.try_acquire(pair):
             return leases is not None
-        leases.release(pair)
+        try:
+            leases.release(pair)
+        except BaseException:
+            leases.release(pair)
+            raise
         return False
 
 
 def _reached_from(turn: Turn) -> set[Turn]:
     reached, waiting = {turn}, [turn]
     while waiting:
-        new = set(waiting.pop().awaited) - reached
+        new = set(waiting.pop().awaited.values()) - reached
         reached |= new
         waiting += new
     return reached

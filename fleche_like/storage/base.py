@@ -110,7 +110,7 @@ def _resolve_prefix(key: str, candidates: list[Digest]) -> Digest:
             them apart.
     """
     if not candidates:
-        raise KeyNotFound(f"nothing stored begins with {key!r}", key=key)
+        raise KeyNotFound(f"nothing stored begins with {str(key)!r}", key=key)
     if len(candidates) == 1:
         return candidates[0]
     first, second = candidates

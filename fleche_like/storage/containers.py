@@ -116,6 +116,11 @@ class Survey:
     Args:
         value: the value; is not among what is found.
         least: from how many bytes on something is large.
+        most: containers that are looked at, one again wherever it is met again. Where everything
+            refers to everything, there would be more ways through a value than can be gone.
+
+    Raises:
+        ValueError: there were more.
 
     Attributes:
         found: what may be large, by identity.
@@ -123,8 +128,9 @@ class Survey:
         samples: an instance of each type that was seen.
     """
 
-    def __init__(self, value: Any, least: int) -> None:
+    def __init__(self, value: Any, least: int, most: int) -> None:
         self._least = least
+        self._left = most
         self.samples: dict[type, Any] = {type(value): value}
         self.found: dict[int, Any] = {}
         self.inside: dict[int, list[int]] = {}
@@ -169,6 +175,9 @@ class Survey:
         """Return how many bytes the largest of some containers of one type has at most."""
         if depth == 0:
             return float("inf")
+        self._left -= len(group)
+        if self._left < 0:
+            raise ValueError("its parts hold each other in too many ways")
         held = group if kind in (list, tuple) else [*map(_members(kind) or members_of, group)]
         containers, texts = self._sorted_out([*chain.from_iterable(held)])
         inner = (self._bound(each, several, depth - 1) for each, several in containers)

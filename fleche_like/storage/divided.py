@@ -11,7 +11,7 @@ from fleche_like.backends.abilities import read_range
 from fleche_like.codecs import Buffer, Encoded, PartsCodec, PickleCodec, Signer, Skeleton, seal
 from fleche_like.codecs.layout import HEAD_SIZE, damaged, read_head
 from fleche_like.codecs.parts import assemble, parts_size, read_parts
-from fleche_like.codecs.serial import failed
+from fleche_like.codecs.serial import rebuilt
 from fleche_like.errors import CodecError, KeyNotFound, PartNotFound
 from fleche_like.hashing import Digest
 from fleche_like.storage.dividing import MOST_LEVELS, Content, Division, Part, divide
@@ -118,6 +118,12 @@ def parts_at(start: Buffer, key: Digest, backend: ByteBackend, path: str) -> tup
     return tuple(dict.fromkeys(read_parts(found) or ()))
 
 
+def part_not_found(key: Digest, part: Digest) -> PartNotFound:
+    """Return the error for a value that lacks a part."""
+    reason = f"its part {part} is not stored"
+    return PartNotFound(f"value {key}: {reason}", key=key, part=part, reason=reason)
+
+
 class Assembly:
     """Puts one value together from its parts, and these from theirs.
 
@@ -145,12 +151,7 @@ class Assembly:
         self._check(key, len(skeleton.parts))
         parts = list(self._parts(skeleton, key))
         self._levels -= 1
-        try:
-            return assemble(skeleton, parts)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise failed(key, error) from error
+        return rebuilt(key, assemble, skeleton, parts)
 
     def _check(self, key: Digest, count: int) -> None:
         self._objects += count
@@ -164,7 +165,5 @@ class Assembly:
             try:
                 found = self._load(digest)
             except KeyNotFound as error:
-                reason = f"its part {digest} is not stored"
-                message = f"value {key}: {reason}"
-                raise PartNotFound(message, key=key, part=digest, reason=reason) from error
+                raise part_not_found(key, digest) from error
             yield self.whole(found, digest) if type(found) is Skeleton else found

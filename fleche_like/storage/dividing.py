@@ -26,6 +26,10 @@ MOST_LEVELS: Final = 16
 MOST_PARTS: Final = 2**16
 """So many objects of one value are looked at; what is beyond is not split off."""
 
+LOOKS_PER_BYTE: Final = 2
+"""Containers looked at for each byte of a pickle: some ten times what a large value takes in which
+each is held once, and a second for a megabyte."""
+
 Content: TypeAlias = Encoded | Skeleton
 
 
@@ -74,7 +78,7 @@ def divide(value: Any, whole: Encoded, least: int) -> Division | None:
 def _divide(value: Any, whole: Encoded, least: int) -> Division | None:
     survey = None
     if len(whole.payload) >= least:  # otherwise nothing in it is large, but for its buffers
-        survey = Survey(value, least)
+        survey = Survey(value, least, LOOKS_PER_BYTE * len(whole.payload))
         if not (survey.found or whole.buffers or any(map(_may_hide, survey.samples.values()))):
             return None
     return _Divider(least, survey).divide(value)

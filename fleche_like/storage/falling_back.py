@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from fleche_like.errors import CodecError, KeyNotFound
 from fleche_like.hashing import Digest
 from fleche_like.storage.names import NameRecord
-from fleche_like.storage.replicate import copy_result
 from fleche_like.storage.results import ResultStorage
+from fleche_like.storage.syncing import copy_result
 from fleche_like.support.sentinel import MISSING, Missing
 
 logger = logging.getLogger(__name__)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from fleche_like.backends import SupportsStarts
 from fleche_like.backends.abilities import get_start, get_starts
 from fleche_like.hashing import Digest
 from fleche_like.storage.divided import START_BYTES, parts_at
 from fleche_like.storage.layout import path
+from fleche_like.storage.sealed import Mapped
 from fleche_like.storage.values import BackendValueStorage
-
-Mapped: TypeAlias = Callable[..., Iterable[Any]]
-"""``map``, or one that has several requests under way."""
 
 
 class Glance(NamedTuple):

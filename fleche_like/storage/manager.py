@@ -18,9 +18,9 @@ from fleche_like.storage.factories import (
 )
 from fleche_like.storage.falling_back import load
 from fleche_like.storage.names import NameRecord, next_stamp
-from fleche_like.storage.replicate import Replicator, copy_result
 from fleche_like.storage.result_cache import ResultCache
 from fleche_like.storage.results import ResultStorage, StorageType
+from fleche_like.storage.syncing import Replicator, copy_result
 from fleche_like.support.progress import progress
 
 __all__ = [

@@ -1,39 +1,263 @@
-"""Copying values and names from one place to another."""
+"""Copying values from one storage to another, or to wherever else sealed bytes go."""
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from fleche_like.codecs import Buffer, unseal
-from fleche_like.errors import CodecError, KeyNotFound, PartNotFound, SaveError
+from fleche_like.backends import TieredBackend
+from fleche_like.backends.abilities import put_many
+from fleche_like.codecs import Buffer, Signer
+from fleche_like.codecs.layout import damaged
+from fleche_like.codecs.signing import refuse
+from fleche_like.errors import CodecError, KeyNotFound, SaveError
 from fleche_like.hashing import Digest
+from fleche_like.storage.base import Intent, ValueStorage
+from fleche_like.storage.divided import part_not_found
 from fleche_like.storage.dividing import MOST_LEVELS
-from fleche_like.storage.names import NameRecord, Names, name_digest
+from fleche_like.storage.sealed import open_sealed, read_sealed
 from fleche_like.storage.values import BackendValueStorage
 
 logger = logging.getLogger(__name__)
 
-_MOST_LEVELS: Final = MOST_LEVELS + 1
+DEEPEST: Final = MOST_LEVELS + 2
+"""Values are put together from parts, these from parts again: deeper ones are not loaded either."""
 
-Side: TypeAlias = Literal["primary", "secondary"]
-
-Place: TypeAlias = tuple[Names, BackendValueStorage]
-"""Names, and the values that they stand for."""
-
-
-def can_copy_bytes(source: BackendValueStorage, target: BackendValueStorage) -> bool:
-    """Return whether what one storage sealed is what the other would have: signed alike."""
-    return source.signer == target.signer
+FLUSH_BYTES: Final = 8 * 1024 * 1024
+"""So many bytes are gathered before they are written together."""
 
 
-def copy_value(source: BackendValueStorage, target: BackendValueStorage, key: Digest) -> int:
-    """Copy a stored value with its parts, those first; what is there already stays.
+@dataclass
+class Copied:
+    """What became of the values that were to be copied.
 
-    Sealed bytes are verified and copied as they are, and nothing is decoded, where both storages
-    sign alike. Elsewhere the value is decoded and encoded anew.
+    Attributes:
+        sizes: bytes of those that were copied.
+        written: how many were written.
+        size_bytes: bytes of these.
+        lost: those that the source does not hold, or that are damaged there, each with the error.
+    """
+
+    sizes: dict[Digest, int] = field(default_factory=dict)
+    written: int = 0
+    size_bytes: int = 0
+    lost: dict[Digest, Exception] = field(default_factory=dict)
+
+    def lose(self, digest: Digest, why: Exception) -> None:
+        """Take note that a value was not copied; its bytes are not kept alive by that."""
+        self.lost[digest] = why.with_traceback(None)
+
+
+class Sink(Protocol):
+    """Where sealed values go.
+
+    Attributes:
+        signer: what its envelopes are signed with; ``None`` if nothing is signed.
+    """
+
+    signer: Signer | None
+
+    def accepts(self, codec: str, /) -> bool:
+        """Return whether values of a codec may go there."""
+        ...
+
+    def contains(self, digest: Digest, /) -> bool:
+        """Return whether a value is there, and may be relied on."""
+        ...
+
+    def put(self, items: Sequence[tuple[Digest, Buffer]], /) -> None:
+        """Write sealed values; those before are written when it returns."""
+        ...
+
+
+class StorageSink:
+    """A value storage as a sink.
+
+    Args:
+        values: where values go.
+    """
+
+    def __init__(self, values: BackendValueStorage) -> None:
+        self._values = values
+        self.signer = values.signer
+
+    def accepts(self, codec: str) -> bool:
+        """Return whether the storage may decode values of a codec."""
+        return self._values.trusted is None or codec in self._values.trusted
+
+    def contains(self, digest: Digest) -> bool:
+        """Return whether a value is stored with all its parts, trusted where not all are.
+
+        From now on it counts as just written, if that can be.
+        """
+        values = self._values
+        with values._operation_context(digest, intent=Intent.WRITE):
+            return values._is_kept_whole(digest)
+
+    def put(self, items: Sequence[tuple[Digest, Buffer]]) -> None:
+        """Write sealed values, together where the backend can do that."""
+        values = self._values
+        with values._operation_contexts([digest for digest, _ in items], intent=Intent.WRITE):
+            put_many(values.backend, sorted((values._path(key), data) for key, data in items))
+
+
+class SealedCopier:
+    """Copies values as the bytes that they are sealed in, after a check; nothing is decoded.
+
+    Args:
+        source: where values are.
+        sink: where they go.
+    """
+
+    def __init__(self, source: BackendValueStorage, sink: Sink) -> None:
+        self._source = source
+        self._sink = sink
+        # Reading from a database costs less than asking whether the target has it.
+        self._reads_first = isinstance(source.backend, TieredBackend)
+
+    def copy(self, digests: Sequence[Digest], copied: Copied, levels: int = DEEPEST) -> None:
+        """Copy values, each after the parts that it is put together from.
+
+        Args:
+            digests: each once.
+            copied: takes what became of them.
+            levels: how deep parts may have parts.
+        """
+        there, found = set(), set()
+        if not self._reads_first:
+            there = {digest for digest in digests if self._sink.contains(digest)}
+
+        def skip(digest: Digest) -> bool:
+            if self._reads_first and self._sink.contains(digest):
+                there.add(digest)
+            return digest in there
+
+        batch = _Batch(self._sink, copied)
+        ready = functools.partial(self._ready, copied, levels)
+        for digest, data in read_sealed(self._source, digests, ready, skip=skip):
+            found.add(digest)
+            if data is not None:
+                batch.add(digest, data)
+        batch.flush()
+        for digest in set(digests) - found - there:
+            copied.lose(digest, KeyNotFound(f"value {digest} is not stored", key=digest))
+
+    def _ready(self, copied: Copied, levels: int, digest: Digest, data: Buffer) -> Buffer | None:
+        """Return what to write of a value whose parts were written; ``None`` if it cannot go."""
+        try:
+            opened = open_sealed(digest, data, self._source.signer, self._sink.signer)
+            if not self._sink.accepts(opened.codec):
+                refuse(digest, f"the codec {opened.codec!r} is not trusted there")
+            self._copy_parts(digest, opened.parts, copied, levels)
+        except CodecError as problem:
+            logger.warning("value %s was not copied: %s", digest, problem)
+            copied.lose(digest, problem)
+            return None
+        return opened.data
+
+    def _copy_parts(
+        self, whole: Digest, parts: Sequence[Digest], copied: Copied, levels: int
+    ) -> None:
+        """Copy the parts of a value.
+
+        Raises:
+            PartNotFound: one is not stored.
+            CodecError: one is damaged, or not trusted.
+        """
+        if parts and not levels:
+            raise damaged(whole, "its parts have parts that never end")
+        if parts:
+            self.copy([*dict.fromkeys(parts)], copied, levels - 1)
+        for part in parts:
+            why = copied.lost.get(part)
+            if isinstance(why, CodecError):
+                raise why
+            if why is not None:
+                raise part_not_found(whole, part) from why
+
+
+class ValueCopier:
+    """Copies values from one storage to another.
+
+    Where both seal with the same codec, sealed bytes are copied; elsewhere each value is loaded
+    and saved again.
+
+    Args:
+        source: where values are.
+        target: where they go.
+    """
+
+    def __init__(self, source: ValueStorage, target: ValueStorage) -> None:
+        self._source = source
+        self._target = target
+        self._sealed: SealedCopier | None = None
+        if (
+            isinstance(source, BackendValueStorage)
+            and isinstance(target, BackendValueStorage)
+            and source.codec.name == target.codec.name
+        ):
+            self._sealed = SealedCopier(source, StorageSink(target))
+
+    def copy(self, digests: Iterable[Digest]) -> Copied:
+        """Copy values; what is lost is reported and not raised.
+
+        Returns only once all that could be copied is written (where the target is in a
+        transaction: into that).
+        """
+        copied = Copied()
+        wanted = [*dict.fromkeys(digests)]
+        if self._sealed is not None:
+            self._sealed.copy(wanted, copied)
+        else:
+            self._copy_values(wanted, copied)
+        return copied
+
+    def absent(self, digests: Iterable[Digest], *, dry_run: bool = False) -> list[Digest]:
+        """Return those values that the target does not have; it keeps the others, if it can."""
+        target = self._target
+        contains = target.contains if dry_run else getattr(target, "keep", target.contains)
+        return [digest for digest in dict.fromkeys(digests) if not contains(digest)]
+
+    def _copy_values(self, digests: Sequence[Digest], copied: Copied) -> None:
+        for digest in self.absent(digests):
+            try:
+                self._target.save(self._source.load(digest), digest)
+            except (KeyError, CodecError, SaveError) as problem:
+                logger.warning("value %s was not copied: %s", digest, problem)
+                copied.lose(digest, problem)
+            else:
+                copied.written += 1
+
+
+class _Batch:
+    """Gathers sealed values, and writes them when they are many bytes."""
+
+    def __init__(self, sink: Sink, copied: Copied) -> None:
+        self._sink = sink
+        self._copied = copied
+        self._items: list[tuple[Digest, Buffer]] = []
+        self._bytes = 0
+
+    def add(self, digest: Digest, data: Buffer) -> None:
+        self._items.append((digest, data))
+        self._bytes += len(data)
+        self._copied.sizes[digest] = len(data)
+        if self._bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._items:
+            self._sink.put(self._items)
+            self._copied.written += len(self._items)
+            self._copied.size_bytes += self._bytes
+            self._items, self._bytes = [], 0
+
+
+def copy_value(source: ValueStorage, target: ValueStorage, key: Digest) -> int:
+    """Copy one stored value with its parts, those first; what is there already stays.
 
     Args:
         source: where it is.
@@ -41,180 +265,14 @@ def copy_value(source: BackendValueStorage, target: BackendValueStorage, key: Di
         key: its full digest.
 
     Returns:
-        How many bytes were written, or had to be encoded.
+        How many bytes were written, as far as that is known: see :class:`ValueCopier`.
 
     Raises:
-        KeyNotFound: the source lacks the value or a part of it.
+        KeyNotFound: the source lacks the value (``PartNotFound``: a part of it).
         CodecError: it is damaged there.
+        SaveError: it had to be sealed anew, and cannot be.
     """
-    if can_copy_bytes(source, target):
-        return _copy_sealed(source, target, key, _MOST_LEVELS)
-    if target.keep(key):
-        return 0
-    target.save(source.load(key), key)
-    return len(source.backend.get_bytes(source._path(key)))
-
-
-def _copy_sealed(
-    source: BackendValueStorage, target: BackendValueStorage, key: Digest, levels: int
-) -> int:
-    if levels == 0:
-        raise CodecError(f"the parts of {key} never end")
-    # Asked of the target where it can be: a value that is there need not be read to copy its parts.
-    # What is relied on from here on is renewed, where that can be.
-    there = target._is_kept(key) or target._contains(key)
-    owner = target if there else source
-    copied = 0
-    for part in owner.references(key):
-        try:
-            copied += _copy_sealed(source, target, part, levels - 1)
-        except KeyNotFound as error:
-            if there and target._contains(part):
-                continue
-            reason = f"its part {part} is not stored"
-            raise PartNotFound(f"{key}: {reason}", key=key, part=part, reason=reason) from error
-    return copied if there else copied + _copy_one(source, target, key)
-
-
-def _copy_one(source: BackendValueStorage, target: BackendValueStorage, key: Digest) -> int:
-    data: Buffer = source.backend.get_bytes(source._path(key))
-    unseal(key, data)
-    target.backend.put_bytes(target._path(key), data)
-    return len(data)
-
-
-def copy_result(
-    record: NameRecord, source: BackendValueStorage, target: Place, old: NameRecord | None
-) -> tuple[bool, int]:
-    """Copy a name with what it stands for, that first, over what has the name there.
-
-    Args:
-        record: the name; may be a tombstone.
-        source: where its values are.
-        target: where it goes.
-        old: the record that is there; if it was replaced meanwhile, that one stays.
-
-    Returns:
-        Whether it was written, and how many bytes its values took.
-
-    Raises:
-        KeyNotFound, CodecError: as :func:`copy_value`; the name stays what it was.
-    """
-    names, values = target
-    keys = [key for key in (record.value, record.metadata) if key is not None]
-    copied = sum(copy_value(source, values, key) for key in keys)
-    return names.replace(old, record), copied
-
-
-@dataclass
-class SyncCounts:
-    """What became of the names of two places.
-
-    Attributes:
-        copied: names written in a place where they were absent or older.
-        deleted: names removed where they were older than their deletion elsewhere.
-        skipped: names that were the same in both.
-        errors: names whose value could not be had; they stay as they are.
-        size_bytes: of the values that were copied.
-        primary_to_secondary: names written or removed in the secondary.
-        secondary_to_primary: names written or removed in the primary.
-    """
-
-    copied: int = 0
-    deleted: int = 0
-    skipped: int = 0
-    errors: int = 0
-    size_bytes: int = 0
-    primary_to_secondary: int = 0
-    secondary_to_primary: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-class Replicator:
-    """Brings the names of two places in line.
-
-    One name after the other, its value first: what was done when it was interrupted stays done,
-    and the next run passes over it. Memory stays flat.
-
-    Args:
-        primary: names and values of one place.
-        secondary: those of the other.
-        step: called after each name.
-    """
-
-    def __init__(
-        self,
-        primary: Place,
-        secondary: Place,
-        step: Callable[[], Any],
-    ) -> None:
-        self._places: dict[Side, Place] = {"primary": primary, "secondary": secondary}
-        self._step = step
-        self.counts = SyncCounts()
-
-    def copy_all(self, source: Side, target: Side) -> None:
-        """Write each result of one place into the other, over what has its name there.
-
-        Deletions are not copied.
-        """
-        for mine, other in self._pairs(source, target):
-            if mine is not None and mine.is_live:
-                self._bring(mine, other, source, target)
-                self._step()
-
-    def merge(self) -> None:
-        """Bring both places to the newer record of each name, deletions included."""
-        for mine, other in self._pairs("primary", "secondary"):
-            if other is None or (mine is not None and mine.order > other.order):
-                assert mine is not None
-                self._bring(mine, other, "primary", "secondary")
-            else:
-                self._bring(other, mine, "secondary", "primary")
-            self._step()
-
-    def _bring(self, new: NameRecord, old: NameRecord | None, source: Side, target: Side) -> None:
-        if new == old or not (new.is_live or (old is not None and old.is_live)):
-            self.counts.skipped += 1
-            return
-        try:
-            values, place = self._places[source][1], self._places[target]
-            written, copied = copy_result(new, values, place, old)
-        except (KeyError, CodecError, SaveError) as problem:
-            self.counts.errors += 1
-            logger.warning("%r was not copied to the %s: %s", new.name[:200], target, problem)
-            return
-        self.counts.size_bytes += copied
-        self._count(new, f"{source}_to_{target}", written=written)
-
-    def _count(self, record: NameRecord, direction: str, *, written: bool) -> None:
-        self.counts.skipped += not written  # somebody wrote there meanwhile: for the next run
-        self.counts.copied += written and record.is_live
-        self.counts.deleted += written and not record.is_live
-        setattr(self.counts, direction, getattr(self.counts, direction) + written)
-
-    def _pairs(
-        self, first: Side, second: Side
-    ) -> Iterator[tuple[NameRecord | None, NameRecord | None]]:
-        """Yield the records of each name in both places; both list them in one order."""
-        return _merged(iter(self._places[first][0]), iter(self._places[second][0]))
-
-
-def _merged(
-    first: Iterator[NameRecord], second: Iterator[NameRecord]
-) -> Iterator[tuple[NameRecord | None, NameRecord | None]]:
-    mine, other = next(first, None), next(second, None)
-    while mine is not None or other is not None:
-        here, there = _place(mine), _place(other)
-        yield mine if here <= there else None, other if there <= here else None
-        if here <= there:
-            mine = next(first, None)
-        if there <= here:
-            other = next(second, None)
-
-
-def _place(record: NameRecord | None) -> str:
-    """Return where a record is in the order of the listing; what is none comes last."""
-    return "~" if record is None else name_digest(record.name)
+    copied = ValueCopier(source, target).copy([key])
+    if key in copied.lost:
+        raise copied.lost[key]
+    return copied.size_bytes

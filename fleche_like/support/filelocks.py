@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,22 +45,34 @@ class _LockFile:
     # Twice in every call that is not answered from memory, so nothing is factored out here.
 
     def try_acquire(self, key: str) -> bool:
-        offset = int(key[:16], 16) >> (64 - _OFFSET_BITS)
-        with self.guard:
-            if key in self.held:
-                return False
-            try:
-                fcntl.lockf(self.descriptor, _EXCLUSIVE, 1, offset)
-            except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
-                return False
-            self.held[key] = offset
-            return True
+        offset, ours = int(key[:16], 16) >> (64 - _OFFSET_BITS), False
+        try:
+            with self.guard:
+                if key in self.held:
+                    return False
+                # Before it is so: whatever interrupts this leaves nothing that nobody knows of.
+                self.held[key] = offset
+                ours = True
+                try:
+                    fcntl.lockf(self.descriptor, _EXCLUSIVE, 1, offset)
+                except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody else has it
+                    ours = False
+                    del self.held[key]
+                    return False
+                return True
+        except BaseException:
+            if ours:
+                self.release(key)
+            raise
 
     def release(self, key: str) -> None:
         with self.guard:
-            offset = self.held.pop(key, None)
+            offset = self.held.get(key)
             if offset is not None:
-                fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, offset)
+                try:
+                    fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, offset)
+                finally:
+                    self.held.pop(key, None)
 
 
 class _OpenFiles:
@@ -67,6 +80,7 @@ class _OpenFiles:
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, int], _LockFile] = {}
+        self._given_up: deque[_LockFile] = deque()
         self._guard = threading.Lock()
         renew_after_fork(self)
 
@@ -82,7 +96,8 @@ class _OpenFiles:
             # By its identity before it is opened: opening it twice, one would have to be closed.
             file = self._files.get(_identity(path) or (0, 0)) or self._open(path)
             file.users += 1
-            return file
+        self._close_unused()
+        return file
 
     def _open(self, path: Path) -> _LockFile:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -95,11 +110,27 @@ class _OpenFiles:
         return file
 
     def give_up(self, file: _LockFile) -> None:
-        with self._guard:
-            file.users -= 1
-            if not file.users:
-                del self._files[file.identity]
-                os.close(file.descriptor)
+        """Let go of a file; never waits.
+
+        Collecting garbage comes here too, in the middle of anything: of :meth:`opened`, say.
+        """
+        self._given_up.append(file)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        # Who holds the guard comes here afterwards.
+        while self._given_up and self._guard.acquire(blocking=False):
+            try:
+                while self._given_up:
+                    self._close(self._given_up.popleft())
+            finally:
+                self._guard.release()
+
+    def _close(self, file: _LockFile) -> None:
+        file.users -= 1
+        if not file.users:
+            del self._files[file.identity]
+            os.close(file.descriptor)
 
 
 _open_files: Final = _OpenFiles()
@@ -147,7 +178,7 @@ class FileLocks:
         return fcntl is not None
 
     def try_acquire(self, key: str) -> bool:
-        """Take the lock of a key if nobody holds it.
+        """Take the lock of a key if nobody holds it; interrupted (Ctrl-C), it holds nothing.
 
         Args:
             key: a digest.
@@ -158,7 +189,7 @@ class FileLocks:
         return (self._file or self._opened()).try_acquire(key)
 
     def release(self, key: str) -> None:
-        """Give up the lock of a key; silent if it is not held."""
+        """Give up the lock of a key; silent if it is not held. Interrupted, to be called again."""
         file = self._file
         if file is not None:
             file.release(key)

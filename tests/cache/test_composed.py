@@ -148,6 +148,32 @@ def test_an_unchecked_copy_is_answered_to_nobody(near, far, monkeypatch):
     assert seen == ["new", "new"]
 
 
+def test_a_copy_that_is_interrupted_before_it_is_looked_at_again_is_not_older(
+    near, far, monkeypatch
+):
+    """Ctrl-C in one thread, while another one writes what it copies."""
+    stack = fl.CacheStack(near, far)
+    far.save(call_of(1, "old"))
+    find, asked = far.calls.lookup, []
+    writer = threading.Thread(target=stack.save, args=(call_of(1, "new"),))
+
+    def lookup(key):
+        asked.append(key)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        found = find(key)
+        writer.start()
+        writer.join(0.5)  # what it must not do before the copy is there
+        return found
+
+    monkeypatch.setattr(far.calls, "lookup", lookup)
+    with pytest.raises(KeyboardInterrupt):
+        stack.lookup(KEY)
+    monkeypatch.undo()
+    writer.join(PATIENCE_S)
+    assert stack.lookup(KEY) == "new"
+
+
 def test_readers_and_writers_at_once_end_with_the_last_result(near, far):
     """After a write has returned no reader gets an older result; versions only ever grow."""
     stack = fl.CacheStack(near, far)
@@ -334,6 +360,32 @@ def test_a_refreshing_view_computes_anew_and_overwrites(near, once, expected):
     assert len(runs) == 1 + expected
     with fl.use_cache(near):
         assert f(1) == results[-1] == len(runs)
+
+
+VIEWS = {
+    "refreshing": lambda cache: RefreshingCache(cache, once=True),
+    "filtered": lambda cache: FilteredCache(cache, fl.arg("n") < 0),
+}
+
+
+@pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_a_view_does_not_answer_is_a_miss_however_it_is_looked_up(near, make, number):
+    keys = [near.save(call_of(n, n)) for n in range(number)]
+    view = make(near)
+    assert view.lookup_many([*keys, keys[0]]) == {}
+    assert (view.hits, view.misses) == (0, number)
+    assert view.lookup(keys[0]) is MISSING
+    assert view.lookup_mapped(keys[0], mmap=True) is MISSING
+    assert (view.hits, view.misses) == (0, number + 2)
+
+
+def test_a_refreshing_view_counts_what_it_answers_apart_from_what_it_does_not(near):
+    keys = [near.save(call_of(n, n)) for n in range(3)]
+    view = RefreshingCache(near, once=True)
+    view.save(call_of(1, "new"))
+    assert view.lookup_many(keys) == {keys[1]: "new"}
+    assert (view.hits, view.misses) == (1, 2)
 
 
 FILTERS = {

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fleche_like as fl
+from fleche_like.backends import MemoryBackend
+from fleche_like.cache.abilities import transaction_of
 from fleche_like.cache.immutable import is_immutable
 from fleche_like.cache.memory import CHECK_INTERVAL_S, MemoryTier
+from fleche_like.index import SqlCallStorage
+from fleche_like.storage import BackendValueStorage
 from fleche_like.support.sentinel import MISSING
 from fleche_like.testing.strategies import values
+
+CALL = fl.Call("f", {"x": 1})
 
 
 def keep(held, key, value):
@@ -199,6 +207,94 @@ def test_immutability_looks_into_tuples(items):
     assert is_immutable(tuple(items)) == (len(items) <= 64)
     assert not is_immutable((*items[:3], []))
     assert not is_immutable((*items[:3], ([],)))
+
+
+def in_memory(cache: fl.Cache, call: fl.Call, result: object) -> fl.Digest:
+    """Store a call, and read it until the memory tier has it."""
+    key = cache.save(replace(call, result=result))
+    for _ in range(3):
+        assert cache.lookup(key) == result
+    assert len(cache.memory) == 1
+    return key
+
+
+@pytest.mark.parametrize("write", ["save", "evict"])
+def test_two_caches_of_one_folder_forget_at_once(tmp_path, write, monkeypatch):
+    """In one process nobody waits for the next look at the generation."""
+    monkeypatch.setattr("fleche_like.cache.memory.CHECK_INTERVAL_S", 3600)
+    with fl.open_cache(tmp_path / "c") as mine, fl.open_cache(tmp_path / "." / "c") as other:
+        key = in_memory(other, CALL, "old")
+        if write == "save":
+            mine.save(replace(CALL, result="new"))
+        else:
+            mine.evict(key)
+        assert other.lookup(key) == ("new" if write == "save" else MISSING)
+
+
+def test_what_is_undone_was_never_in_memory(tmp_path):
+    """A transaction around it reads what it wrote; when it is undone, nobody else ever did."""
+    with fl.open_cache(tmp_path) as cache:
+        key = in_memory(cache, CALL, "old")
+        seen: list[Any] = []
+
+        def write_and_fail() -> None:
+            with transaction_of(cache.calls)(), ThreadPoolExecutor(1) as elsewhere:
+                cache.save(replace(CALL, result="new"))
+                seen.extend(cache.lookup(key) for _ in range(4))
+                assert elsewhere.submit(cache.lookup, key).result() == "old"
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail()
+        assert seen == ["new"] * 4
+        assert [cache.lookup(key) for _ in range(4)] == ["old"] * 4
+        assert len(cache.memory) == 1
+
+
+def test_what_a_transaction_wrote_is_read_inside_and_at_once_behind_it(tmp_path, monkeypatch):
+    """Another thread reads meanwhile, again and again, what is still committed."""
+    monkeypatch.setattr("fleche_like.cache.memory.CHECK_INTERVAL_S", 3600)
+    with fl.open_cache(tmp_path) as cache, ThreadPoolExecutor(1) as elsewhere:
+        key = in_memory(cache, CALL, "old")
+        with transaction_of(cache.calls)():
+            cache.evict(key)
+            assert [elsewhere.submit(cache.lookup, key).result() for _ in range(4)] == ["old"] * 4
+            assert cache.lookup(key) is MISSING
+        assert cache.lookup(key) is MISSING
+        assert elsewhere.submit(cache.lookup, key).result() is MISSING
+
+
+def test_records_that_lie_apart_from_their_index_are_not_kept_in_memory(tmp_path, monkeypatch):
+    """An eviction takes the row, with the number, and then the record: what is read in between
+    would be answered for ever."""
+    records = MemoryBackend()
+    url = f"sqlite:///{tmp_path / 'index.sqlite'}"
+
+    def opened() -> fl.Cache:
+        calls = SqlCallStorage(url, records=records)
+        return fl.Cache(BackendValueStorage(MemoryBackend()), calls)
+
+    with opened() as mine, opened() as other:
+        key = mine.save(replace(CALL, result=7))
+        other.save(replace(CALL, result=7))
+        delete, seen = records.delete, list[Any]()
+
+        def slowly(path: str) -> None:
+            seen.extend(other.lookup(key) for _ in range(4))
+            delete(path)
+
+        monkeypatch.setattr(records, "delete", slowly)
+        mine.evict(key)
+        assert seen == [7] * 4
+        assert other.lookup(key) is MISSING
+
+
+def test_a_tier_that_was_interrupted_while_it_counted_goes_on(monkeypatch):
+    """Ctrl-C between taking something out and subtracting its size."""
+    held = tier(100_000)
+    monkeypatch.setattr(held, "bytes", held.max_bytes + 1)
+    keep(held, "a", "x")
+    assert not held._entries
 
 
 READ = """

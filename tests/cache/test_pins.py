@@ -41,6 +41,23 @@ def test_what_is_held_is_seen_until_its_owner_is_dropped(tmp_path):
     assert list((tmp_path / "pins").iterdir()) == []
 
 
+def test_an_owner_that_is_dropped_while_another_is_pinned_takes_nothing_along(
+    tmp_path, monkeypatch
+):
+    mine, owner, others = Pins(tmp_path), Owner(), [Owner()]
+    mine.hold(others[0], digests(1))
+    write = Pins._write
+
+    def collecting(self, written):
+        write(self, written)
+        others.clear()
+
+    monkeypatch.setattr(Pins, "_write", collecting)
+    mine.hold(owner, digests(2))
+    assert set(digests(2)) <= pinned(tmp_path)
+    mine.close()
+
+
 def test_nothing_is_made_before_there_is_something_to_pin(tmp_path):
     Pins(tmp_path).close()
     assert pinned(tmp_path, clean=True) == set()

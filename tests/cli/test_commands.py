@@ -113,8 +113,14 @@ def test_the_version_is_told(run):
 # --- wrong usage ---
 
 
-def test_a_missing_verb_is_all_that_is_missed(run):
-    assert run().err.endswith("required: VERB\n")
+def test_without_a_verb_the_help_says_which_there_are(run):
+    done = run()
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert all(verb.summary in done.err for verb in verbs.VERBS.values())
+
+
+def test_an_option_alone_is_not_enough(run):
+    assert run("--cache", "here").err.endswith("required: VERB\n")
 
 
 @pytest.mark.parametrize(

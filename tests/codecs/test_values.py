@@ -91,8 +91,32 @@ def test_a_container_of_arrays_and_frames_comes_back(back: Callable) -> None:
     assert found["f"] is found["same"]
     assert found["f"].flags.f_contiguous
     np.testing.assert_array_equal(found["s"], strided)
-    assert not found["z"].flags.writeable
+    np.testing.assert_array_equal(found["z"], frozen)
+    assert found["z"].flags.writeable
     pd.testing.assert_frame_equal(found["d"], frame)
+
+
+@ways
+@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize("beside", [None, lambda: None], ids=["pickle", "cloudpickle"])
+def test_equal_arrays_come_back_alike_whichever_was_frozen(back: Callable, size, beside) -> None:
+    """Their digest is the same, so one stands for the other."""
+    array = np.arange(size)
+    frozen = array.copy()
+    frozen.setflags(write=False)
+    frame = pd.DataFrame({"a": frozen}, copy=False)
+    first, again, column, _ = back([frozen, frozen, frame, beside])
+    first += 1
+    assert again is first
+    np.testing.assert_array_equal(frozen, array)
+    column.iloc[0, 0] = 7
+
+
+def test_frozen_arrays_are_not_copied_to_be_written() -> None:
+    array = np.zeros(1_000_000)
+    array.setflags(write=False)
+    parts = dumps(array, KEY, PickleCodec())
+    assert any(np.shares_memory(np.frombuffer(part, "u1"), array) for part in parts if len(part))
 
 
 def test_large_arrays_are_not_copied_to_be_written() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from fleche_like.database import AdvisoryLocks, Database
 from fleche_like.errors import ConfigError, DatabaseError
+from tests.strikes import Strike
 
 KEY = uuid.uuid4().hex
 
@@ -204,3 +206,21 @@ def test_a_file_has_none(tmp_path):
     assert not AdvisoryLocks.supported(database)
     with pytest.raises(ConfigError):
         AdvisoryLocks(database)
+
+
+def test_an_attempt_that_is_interrupted_anywhere_holds_nothing(locks, server_url):
+    """Nobody would know of the lock, and this process would keep it until it ends."""
+    other = another(server_url)
+    locks.try_acquire("the connection is there")
+    for at in itertools.count(1):
+        strike = Strike(at, ("database/locks",))
+        strike.run(lambda: locks.try_acquire(KEY))
+        if strike.place is None:
+            break
+        assert eventually(lambda: other.try_acquire(KEY)), strike.place
+        other.release(KEY)
+        assert locks.try_acquire(KEY), strike.place
+        locks.release(KEY)
+    assert at > 3
+    locks.release(KEY)
+    other.close()

@@ -11,7 +11,7 @@ LARGE = b"large" * 20_000  # goes into a file of an embedded cache
 KINDS = ("embedded", "memory", "values apart", "no index")
 
 
-def opened(kind, folder):
+def open_kind(kind, folder):
     """Open a cache of a kind; those with a folder keep what they hold."""
     if kind == "embedded":
         return open_cache(folder / "embedded")

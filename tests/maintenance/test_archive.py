@@ -25,14 +25,14 @@ from fleche_like.maintenance.archives import reading, writing
 from fleche_like.maintenance.archives.frames import ArchiveFile
 from fleche_like.storage.records import MAGIC as RECORD
 from fleche_like.storage.records import seal_record
-from tests.maintenance.caches import KINDS, call, fill, held, opened
+from tests.maintenance.caches import KINDS, call, fill, held, open_kind
 
 MAGIC = b"\x93FLA\r\n\x1a\x01"
 
 
 @pytest.fixture
 def source(tmp_path):
-    with opened("embedded", tmp_path / "source") as cache:
+    with open_kind("embedded", tmp_path / "source") as cache:
         fill(cache, range(12))
         yield cache
 
@@ -45,13 +45,13 @@ def archive(tmp_path, source):
 
 @pytest.fixture
 def empty(tmp_path):
-    with opened("embedded", tmp_path / "empty") as cache:
+    with open_kind("embedded", tmp_path / "empty") as cache:
         yield cache
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_comes_out_is_what_went_in(kind, source, archive, tmp_path):
-    with opened(kind, tmp_path / "other") as other:
+    with open_kind(kind, tmp_path / "other") as other:
         done = import_(other, archive)
         assert (done.calls, done.present, done.kept) == (12, 0, 0)
         assert held(other) == held(source)
@@ -60,7 +60,7 @@ def test_what_comes_out_is_what_went_in(kind, source, archive, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_cache_is_exported(kind, tmp_path, empty):
-    with opened(kind, tmp_path / "other") as other:
+    with open_kind(kind, tmp_path / "other") as other:
         fill(other, range(5))
         assert export(other, tmp_path / "other.fla").calls == 5
         import_(empty, tmp_path / "other.fla")
@@ -388,7 +388,7 @@ def test_an_interrupted_import_goes_on(after, archive, source, tmp_path):
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
-    with opened("embedded", tmp_path / "target") as target:
+    with open_kind("embedded", tmp_path / "target") as target:
         partly = held(target)
         assert 0 < len(partly) < 12
         assert partly.items() <= held(source).items()
@@ -400,7 +400,7 @@ def test_an_interrupted_import_goes_on(after, archive, source, tmp_path):
 def _killed_after(batches, archive, folder):
     signal.alarm(100)
     vars(reading)["BATCH"] = 2
-    with opened("embedded", folder / "target") as target:
+    with open_kind("embedded", folder / "target") as target:
         save, saved = target.calls.save_many, list[int]()
 
         def save_many(*args):

@@ -18,7 +18,7 @@ import fleche_like as fl
 from fleche_like.errors import CacheNotFound, ConfigError, ReadOnlyError
 from fleche_like.maintenance import import_diskcache, import_fleche, import_joblib
 from tests.maintenance import foreign
-from tests.maintenance.caches import opened
+from tests.maintenance.caches import open_kind
 
 fleche = pytest.importorskip("fleche", reason="the package fleche is not installed")
 
@@ -27,7 +27,7 @@ CALLS = [((1,), {}), ((1.5, "a"), {"mode": None}), ((1, 2, 3, 4), {"mode": "m", 
 
 @pytest.fixture
 def cache(tmp_path):
-    with opened("embedded", tmp_path / "ours") as cache:
+    with open_kind("embedded", tmp_path / "ours") as cache:
         yield cache
 
 

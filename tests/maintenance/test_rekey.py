@@ -17,20 +17,20 @@ import fleche_like as fl
 from fleche_like.errors import ArchiveError, ConfigError, ReadOnlyError
 from fleche_like.maintenance import AcceptCode, AddArgument, Rename, rekey, undo_rekey
 from fleche_like.maintenance import journal as journals
-from tests.maintenance.caches import KINDS, call, fill, held, opened
+from tests.maintenance.caches import KINDS, call, fill, held, open_kind
 
 module = __import__("sys").modules[rekey.__module__]
 
 
 @pytest.fixture(params=KINDS)
 def cache(request, tmp_path):
-    with opened(request.param, tmp_path / "cache") as cache:
+    with open_kind(request.param, tmp_path / "cache") as cache:
         yield cache
 
 
 @pytest.fixture
 def embedded(tmp_path):
-    with opened("embedded", tmp_path / "cache") as cache:
+    with open_kind("embedded", tmp_path / "cache") as cache:
         yield cache
 
 
@@ -210,7 +210,7 @@ def test_an_embedded_cache_keeps_its_journals(embedded):
 
 
 def test_what_makes_no_sense_is_refused(embedded, tmp_path, journal):
-    with opened("memory", tmp_path) as memory, pytest.raises(ConfigError, match="journal"):
+    with open_kind("memory", tmp_path) as memory, pytest.raises(ConfigError, match="journal"):
         rekey(memory, Rename("a", "b"))
     for wrong in ({}, {"name": "a"}, {"to": "b"}, {"name": "a", "to": "a"}):
         with pytest.raises(ConfigError):
@@ -251,7 +251,7 @@ def killed(folder, delay_s):
         try:
             signal.alarm(100)
             module.BATCH = 2
-            with opened("embedded", folder) as cache:
+            with open_kind("embedded", folder) as cache:
                 (folder / "begun").touch()
                 rekey(cache, Rename("lab.work", "new"))
         finally:
@@ -266,15 +266,15 @@ def killed(folder, delay_s):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_kill_at_any_moment_loses_nothing(seed, tmp_path):
-    with opened("embedded", tmp_path) as cache:
+    with open_kind("embedded", tmp_path) as cache:
         fill(cache, range(30))
         before, expected = held(cache), results(cache)
     chance = random.Random(seed)
     for _ in range(3):
         killed(tmp_path, chance.uniform(0, 0.03))
-        with opened("embedded", tmp_path) as cache:
+        with open_kind("embedded", tmp_path) as cache:
             assert results(cache) == expected
-    with opened("embedded", tmp_path) as cache:
+    with open_kind("embedded", tmp_path) as cache:
         done = rekey(cache, Rename("lab.work", "new"))
         assert {each.name for each in cache.query()} == {"new"}
         assert results(cache) == expected

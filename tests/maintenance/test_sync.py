@@ -12,18 +12,18 @@ import fleche_like as fl
 from fleche_like.calls import QueryCall
 from fleche_like.errors import QueryError, ReadOnlyError
 from fleche_like.maintenance import bulk, sync
-from tests.maintenance.caches import KINDS, call, fill, held, opened
+from tests.maintenance.caches import KINDS, call, fill, held, open_kind
 
 
 @pytest.fixture
 def first(tmp_path):
-    with opened("embedded", tmp_path / "first") as cache:
+    with open_kind("embedded", tmp_path / "first") as cache:
         yield cache
 
 
 @pytest.fixture(params=KINDS)
 def second(request, tmp_path):
-    with opened(request.param, tmp_path / "second") as cache:
+    with open_kind(request.param, tmp_path / "second") as cache:
         yield cache
 
 
@@ -102,7 +102,7 @@ def test_a_dry_run_changes_neither(first, second):
 
 def test_read_only_caches_are_refused(first, tmp_path):
     fill(first, [1])
-    opened("embedded", tmp_path / "other").close()
+    open_kind("embedded", tmp_path / "other").close()
     with fl.open_cache(tmp_path / "other" / "embedded", read_only=True) as locked:
         with pytest.raises(ReadOnlyError):
             sync(first, locked)
@@ -111,7 +111,7 @@ def test_read_only_caches_are_refused(first, tmp_path):
 
 
 def test_a_killed_synchronisation_goes_on(tmp_path, monkeypatch):
-    with opened("embedded", tmp_path / "a") as a, opened("embedded", tmp_path / "b") as b:
+    with open_kind("embedded", tmp_path / "a") as a, open_kind("embedded", tmp_path / "b") as b:
         fill(a, range(9))
         fill(b, range(6, 20))
         union = held(a) | held(b)
@@ -122,7 +122,7 @@ def test_a_killed_synchronisation_goes_on(tmp_path, monkeypatch):
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
-    with opened("embedded", tmp_path / "a") as a, opened("embedded", tmp_path / "b") as b:
+    with open_kind("embedded", tmp_path / "a") as a, open_kind("embedded", tmp_path / "b") as b:
         assert set(held(a)) | set(held(b)) == set(union)
         sync(a, b)
         assert held(a) == held(b) == union
@@ -131,7 +131,7 @@ def test_a_killed_synchronisation_goes_on(tmp_path, monkeypatch):
 def _killed_in_the_middle(folder):
     signal.alarm(100)
     bulk.in_batches.__defaults__ = (2,)
-    with opened("embedded", folder / "a") as a, opened("embedded", folder / "b") as b:
+    with open_kind("embedded", folder / "a") as a, open_kind("embedded", folder / "b") as b:
         save, saved = a.calls.save_many, []
 
         def save_many(*args):

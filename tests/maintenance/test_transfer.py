@@ -19,29 +19,28 @@ from fleche_like.calls import QueryCall
 from fleche_like.codecs import PickleCodec
 from fleche_like.errors import ConfigError, QueryError, ReadOnlyError
 from fleche_like.maintenance import bulk, transfer
-from fleche_like.maintenance import copying as copying_module
-from fleche_like.storage import BackendCallStorage, BackendValueStorage
+from fleche_like.storage import BackendCallStorage, BackendValueStorage, replicate
 from fleche_like.storage.layout import path
 from tests.index.databases import DIALECTS, empty
-from tests.maintenance.caches import KINDS, LARGE, call, fill, held, opened
+from tests.maintenance.caches import KINDS, LARGE, call, fill, held, open_kind
 
 
 @pytest.fixture
 def source(tmp_path):
-    with opened("embedded", tmp_path / "source") as cache:
+    with open_kind("embedded", tmp_path / "source") as cache:
         fill(cache, range(20))
         yield cache
 
 
 @pytest.fixture(params=KINDS)
 def target(request, tmp_path):
-    with opened(request.param, tmp_path / "target") as cache:
+    with open_kind(request.param, tmp_path / "target") as cache:
         yield cache
 
 
 @pytest.fixture
 def embedded(tmp_path):
-    with opened("embedded", tmp_path / "target") as cache:
+    with open_kind("embedded", tmp_path / "target") as cache:
         yield cache
 
 
@@ -54,7 +53,7 @@ def test_all_calls_arrive_with_results_and_arguments(source, target):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_cache_is_a_source(kind, tmp_path, embedded):
-    with opened(kind, tmp_path / "source") as source:
+    with open_kind(kind, tmp_path / "source") as source:
         fill(source, range(7))
         assert transfer(source, embedded).copied == 7
         assert held(embedded) == held(source)
@@ -69,7 +68,7 @@ def test_a_second_transfer_writes_nothing(source, target):
 
 def test_batches_make_no_difference(source, target, monkeypatch):
     monkeypatch.setattr(bulk.in_batches, "__defaults__", (3,))
-    monkeypatch.setattr(copying_module, "FLUSH_BYTES", 1)
+    monkeypatch.setattr(replicate, "FLUSH_BYTES", 1)
     assert transfer(source, target).copied == 20
     assert held(target) == held(source)
 
@@ -81,7 +80,7 @@ def test_a_memoized_function_hits_after_a_transfer(tmp_path, embedded):
         runs.append(1)
         return {"sum": float(data.sum()) * rate}
 
-    with opened("embedded", tmp_path / "first") as first:
+    with open_kind("embedded", tmp_path / "first") as first:
         there = fl.memoize(cache=first)(work)
         there(np.arange(10_000), 0.5)
         transfer(first, embedded)
@@ -94,7 +93,7 @@ def test_a_memoized_function_hits_after_a_transfer(tmp_path, embedded):
 
 
 def test_code_manifests_and_their_sources_arrive(tmp_path, embedded):
-    with opened("embedded", tmp_path / "first") as first:
+    with open_kind("embedded", tmp_path / "first") as first:
         fl.memoize(cache=first)(halved)(4)
         (only,) = first.query()
         transfer(first, embedded)
@@ -153,7 +152,7 @@ def test_a_query_of_another_cache_is_refused(source, embedded):
 def test_a_cache_and_itself_are_refused(source, tmp_path):
     with pytest.raises(ConfigError):
         transfer(source, source)
-    with opened("embedded", tmp_path / "source") as again, pytest.raises(ConfigError):
+    with open_kind("embedded", tmp_path / "source") as again, pytest.raises(ConfigError):
         transfer(source, again, pop=True)
     assert len(held(source)) == 20
 
@@ -226,7 +225,7 @@ def test_missing_arguments_do_not_keep_a_call(source, target):
 
 @pytest.mark.parametrize("kind", ["values apart", "no index"])
 def test_damaged_bytes_are_not_copied(kind, tmp_path, embedded):
-    with opened(kind, tmp_path / "source") as source:
+    with open_kind(kind, tmp_path / "source") as source:
         fill(source, range(4))
         result = source.calls.load(call(3).key).result
         where = path("values/", result)
@@ -278,13 +277,13 @@ def in_a_process(action):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_kill_at_any_moment_loses_nothing(seed, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    with opened("embedded", first) as source:
+    with open_kind("embedded", first) as source:
         fill(source, range(60))
         before = held(source)
 
     def run():
         bulk.in_batches.__defaults__ = (2,)
-        with opened("embedded", first) as source, opened("embedded", second) as target:
+        with open_kind("embedded", first) as source, open_kind("embedded", second) as target:
             (tmp_path / "begun").touch()
             transfer(source, target, pop=True)
 
@@ -298,16 +297,16 @@ def test_a_kill_at_any_moment_loses_nothing(seed, tmp_path):
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         kills += 1
-        with opened("embedded", first) as source, opened("embedded", second) as target:
+        with open_kind("embedded", first) as source, open_kind("embedded", second) as target:
             assert {**held(source), **held(target)} == before
-    with opened("embedded", first) as source, opened("embedded", second) as target:
+    with open_kind("embedded", first) as source, open_kind("embedded", second) as target:
         transfer(source, target, pop=True)
         assert held(target) == before
         assert held(source) == {}
 
 
 def test_a_transfer_and_a_writer_do_not_disturb_each_other(tmp_path, embedded):
-    with opened("embedded", tmp_path / "source") as source:
+    with open_kind("embedded", tmp_path / "source") as source:
         fill(source, range(50))
         writer = in_a_process(lambda: _write_more(tmp_path))
         for _ in range(5):
@@ -320,7 +319,7 @@ def test_a_transfer_and_a_writer_do_not_disturb_each_other(tmp_path, embedded):
 
 
 def _write_more(tmp_path):
-    with opened("embedded", tmp_path / "source") as source:
+    with open_kind("embedded", tmp_path / "source") as source:
         fill(source, range(50, 120))
 
 
@@ -335,7 +334,7 @@ def test_calls_go_to_a_server_and_back(url, source, tmp_path):
         assert held(server) == held(source)
         with pytest.raises(ConfigError), fl.open_cache(url) as again:
             transfer(server, again, pop=True)
-        with opened("embedded", tmp_path / "back") as back:
+        with open_kind("embedded", tmp_path / "back") as back:
             assert transfer(server, back, pop=True).popped == 20
             assert held(back) == held(source)
         assert held(server) == {}

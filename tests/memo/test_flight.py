@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import fleche_like as fl
+from fleche_like.cache import RefreshingCache
 from fleche_like.memo import flight, waiting
 from fleche_like.support.filelocks import FileLocks
 
@@ -243,3 +244,44 @@ def test_a_folder_that_cannot_hold_leases_costs_only_them(tmp_path):
 
         assert together(4, lambda n: f(1)) == [1] * 4
         assert f.stats().misses == 1
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_what_was_begun_before_a_rerun_does_not_replace_its_result(cache, view):
+    """A slow call, and a rerun (or a refreshing view) that would be done before it is."""
+    results, begun, go_on = iter(["old", "new"]), threading.Event(), threading.Event()
+
+    @fl.memoize(code="none")
+    def f(x):
+        result = next(results)
+        if result == "old":
+            begun.set()
+            go_on.wait(30)
+        return result
+
+    def again():
+        if not view:
+            return f.rerun(1)
+        with fl.use_cache(RefreshingCache(cache)):
+            return f(1)
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(f, 1)
+        begun.wait(30)
+        newer = pool.submit(again)
+        time.sleep(0.3)
+        go_on.set()
+        assert (slow.result(30), newer.result(30)) == ("old", "new")
+    assert f(1) == "new"
+
+
+def test_a_body_may_rerun_itself(cache):
+    runs = []
+
+    @fl.memoize(code="none")
+    def f(x):
+        runs.append(x)
+        return x if len(runs) > 2 else f.rerun(x)
+
+    assert f.rerun(7) == 7
+    assert runs == [7, 7, 7]

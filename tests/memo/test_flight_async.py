@@ -199,3 +199,20 @@ def test_a_coroutine_that_is_closed_leaves_nothing_behind(cache):
         coroutine.send(None)
     coroutine.close()
     until(lambda: not flight.process.turns, 5)
+
+
+def test_what_was_begun_before_a_rerun_does_not_replace_its_result(cache):
+    results = iter(["old", "new"])
+
+    @fl.memoize(code="none")
+    async def f(x):
+        result = next(results)
+        await asyncio.sleep(0.3 if result == "old" else 0)
+        return result
+
+    async def main():
+        slow = asyncio.ensure_future(f(1))
+        await asyncio.sleep(0.1)
+        return await asyncio.gather(slow, f.rerun(1)), await f(1)
+
+    assert asyncio.run(main()) == (["old", "new"], "new")

@@ -295,6 +295,25 @@ class TestSharing:
         loaded = values.load(values.save(parent, digest("parent")))
         assert loaded.data[0] is loaded
 
+    @pytest.mark.parametrize("large", [False, True])
+    def test_where_everything_holds_everything_a_value_is_stored_all_the_same(self, large):
+        """There are more ways through it than can be gone: it is stored as a whole."""
+        tree = {"nodes": [], "text": "x" * LEAST}
+        for number in range(500 if large else 2):
+            node = {"tree": tree, "number": number, "before": tree["nodes"]}
+            tree["nodes"].append([node, tree, (node, {"nodes": tree["nodes"]})])
+        loaded = (values := storage()).load(values.save(tree, digest("tree")))
+        assert loaded["nodes"][1][0]["tree"] is loaded
+        assert loaded["nodes"][1][2][1]["nodes"] is loaded["nodes"]
+
+    def test_an_array_is_writable_whichever_equal_one_was_stored_first(self):
+        values = storage()
+        frozen = BIG.copy()
+        frozen.setflags(write=False)
+        values.save([frozen, "first"])
+        loaded = values.load(values.save([BIG.copy(), "second"]))
+        loaded[0][0] = 7
+
     @pytest.mark.parametrize("seed", range(30))
     def test_a_graph_of_objects_comes_back_as_pickle_would_bring_it(self, seed):
         values = storage()

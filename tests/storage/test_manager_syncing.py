@@ -71,7 +71,7 @@ def test_what_is_saved_while_it_runs_stays(two, monkeypatch, direction):
         two.secondary.save_result("name", "newest")
         return original(*arguments)
 
-    monkeypatch.setattr(replicate, "copy_value", overtaken)
+    monkeypatch.setattr("fleche_like.storage.syncing.copy_value", overtaken)
     counts = two.sync_backends(direction)
     assert (counts["copied"], counts["skipped"]) == (0, 1)
     assert two.secondary.load_result("name") == "newest"
@@ -85,7 +85,7 @@ def test_what_is_saved_while_a_result_is_put_back_stays(two, monkeypatch):
         two.primary.save_result("name", "new")
         return original(*arguments)
 
-    monkeypatch.setattr(replicate, "copy_value", overtaken)
+    monkeypatch.setattr("fleche_like.storage.syncing.copy_value", overtaken)
     assert two.load_result("name") == "old"
     assert two.load_result("name") == "new"
 

@@ -14,6 +14,7 @@ import threading
 
 import pytest
 
+from fleche_like.support import filelocks
 from fleche_like.support.filelocks import FileLocks
 
 KEY, OTHER = "ab" * 16, "cd" * 16
@@ -177,6 +178,30 @@ def test_many_threads_take_turns(locks):
         thread.join(60)
     assert count == 1200
     assert counted == [*range(1200)]
+
+
+@pytest.mark.parametrize("name", ["leases", "others"])
+def test_a_file_may_be_given_up_in_the_middle_of_an_opening(locks, path, monkeypatch, name):
+    """Garbage is collected anywhere: a lock that its finalizer took could be held already."""
+    assert locks.try_acquire(OTHER)
+    another = FileLocks(path.with_name(name))
+    identity = filelocks._identity
+
+    def collecting(path):
+        found = identity(path)
+        locks.close()
+        return found
+
+    monkeypatch.setattr(filelocks, "_identity", collecting)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(another.try_acquire(KEY)), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert got == [True]
+    monkeypatch.undo()
+    assert taken_elsewhere(another.path, KEY) == [False]
+    assert taken_elsewhere(path, OTHER) == [name == "others"]
+    another.close()
 
 
 def test_it_travels_as_its_path(locks, path):

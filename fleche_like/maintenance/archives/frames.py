@@ -15,10 +15,10 @@ from fleche_like.codecs import Buffer, Signer
 from fleche_like.errors import ArchiveError, CodecError, FlecheError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
-from fleche_like.maintenance.bulk import needs_result
-from fleche_like.maintenance.sealed import Opened, open_sealed
+from fleche_like.maintenance.parts import result_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage.records import open_record
+from fleche_like.storage.sealed import Opened, open_sealed
 
 _MAPPED_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -101,7 +101,7 @@ class ArchiveFile:
             self.manifest_of(frame)
         elif frame.kind == layout.CALL:
             call = self.call_of(frame)
-            if needs_result(call) and Digest(call.result or "") not in values:
+            if result_of(call) is not None and Digest(call.result or "") not in values:
                 self.refuse(f"the result of call {frame.digest} does not come before it")
 
     def _sha256(self, size: int) -> str:

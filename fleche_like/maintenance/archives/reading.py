@@ -21,15 +21,15 @@ from fleche_like.maintenance.archives.frames import ArchiveFile, Frame
 from fleche_like.maintenance.bulk import (
     BATCH,
     Used,
-    needs_result,
     require_writable,
     save_all,
 )
-from fleche_like.maintenance.copying import FLUSH_BYTES, StorageSink
 from fleche_like.maintenance.moving import Sorted, sort_out
+from fleche_like.maintenance.parts import result_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
+from fleche_like.storage.replicate import FLUSH_BYTES, StorageSink
 from fleche_like.storage.values import OVERWRITTEN_BYTES
 from fleche_like.support.progress import Progress, progress
 
@@ -187,7 +187,7 @@ class _Taker:
             self._add_call(self._archive.call_of(frame))
 
     def _add_call(self, call: DigestedCall) -> None:
-        if needs_result(call) and Digest(call.result or "") in self._refused:
+        if result_of(call) is not None and Digest(call.result or "") in self._refused:
             self.done.refused += 1
         else:
             self._calls.append(call)

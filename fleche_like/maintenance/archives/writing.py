@@ -20,13 +20,14 @@ from fleche_like.codecs import Buffer, PickleCodec, Signer, dumps
 from fleche_like.errors import CodecError, SaveError
 from fleche_like.hashing import Digest
 from fleche_like.maintenance.archives import layout
-from fleche_like.maintenance.bulk import in_batches, needs_result, values_of
-from fleche_like.maintenance.copying import Copied, SealedCopier
-from fleche_like.maintenance.sealed import signing
+from fleche_like.maintenance.bulk import in_batches
+from fleche_like.maintenance.parts import named_by, result_of
 from fleche_like.maintenance.selecting import Selected, bar, calls_of, query_of
 from fleche_like.maintenance.spool import Spool
 from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.records import seal_record
+from fleche_like.storage.replicate import Copied, SealedCopier
+from fleche_like.storage.sealed import signing
 
 CALLS: Final = 1000
 """So many calls are read at a time."""
@@ -141,10 +142,10 @@ class _Writer:
         """Write calls, their values and manifests first."""
         parts = [self._manifest(call.code) for call in calls if call.code is not None]
         kept = [Digest(digest) for manifest in parts for digest in manifest.values()]
-        wanted = [digest for call in calls for digest in values_of(call)]
+        wanted = [digest for call in calls for digest in named_by(call)]
         copied = self._values(dict.fromkeys([*wanted, *kept]))
         for call in calls:
-            if needs_result(call) and call.result in copied.lost:
+            if result_of(call) in copied.lost:
                 self.done.incomplete += 1
                 continue
             self._frame(layout.CALL, call.key, (seal_record(call),))
@@ -177,8 +178,8 @@ class _Writer:
         for digest in digests:
             try:
                 parts = dumps(self._cache.values.load(digest), digest, codec)
-            except (KeyError, CodecError, SaveError):
-                copied.lost.add(digest)
+            except (KeyError, CodecError, SaveError) as problem:
+                copied.lose(digest, problem)
             else:
                 self.put([(digest, b"".join(parts))])
 

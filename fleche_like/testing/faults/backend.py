@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-import errno
 import functools
-import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.base import Buffer, as_bytes
 from fleche_like.errors import BackendUnavailable, WriteConflict
 from fleche_like.testing.faults.effects import Kind
 from fleche_like.testing.faults.plan import Faults
-
-T = TypeVar("T")
-
-_ABILITIES: Final = (
-    "put_parts",
-    "open_read",
-    "map_bytes",
-    "stat",
-    "read_range",
-    "get_many",
-    "get_starts",
-    "put_many",
-    "append_bytes",
-    "fingerprint",
-    "replace",
-    "remove_empty",
-    "sweep",
-)
-_UNTOUCHED: Final = ("transaction",)
-"""Abilities that are no operation by themselves."""
+from fleche_like.testing.faults.wrapping import Faulty, Operation
 
 _WRITES: Final = ("put_bytes", "put_parts", "append_bytes")
 
 
-class _Operation:
-    """One call of a backend's method."""
+class _BackendOperation(Operation):
+    """One call of a backend's method; a write may be done in part."""
 
     def __init__(self, backend: ByteBackend, name: str, args: tuple[Any, ...]) -> None:
+        super().__init__(name, args[0] if args and isinstance(args[0], str) else "")
         self._backend = backend
         self._args = args
-        self.name = name
-        self.key = args[0] if args and isinstance(args[0], str) else ""
 
     def error(self, kind: Kind) -> Exception:
         url = self._backend.url
-        if kind == "no room":
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.key)
         if kind == "lost":
             message = f"{url} went away during {self.name} of {self.key!r}"
             return BackendUnavailable(message, key=self.key, url=url)
         if kind == "conflict":
             return WriteConflict(f"{self.key!r} was changed in {url}", key=self.key, url=url)
-        return OSError(errno.EIO, os.strerror(errno.EIO), self.key)
+        return super().error(kind)
 
     def do_part(self, share: float) -> bool:
         if self.name not in _WRITES:
@@ -67,7 +43,7 @@ class _Operation:
         return True
 
 
-class FaultyBackend:
+class FaultyBackend(Faulty):
     """A :class:`~fleche_like.backends.ByteBackend` that does what another one does, with faults.
 
     It has the abilities of that one and no others. Operations go by the names of methods; an
@@ -81,26 +57,26 @@ class FaultyBackend:
     Thread-safe as what it wraps. Pickles as backend and plan.
     """
 
+    _abilities = (
+        "put_parts",
+        "open_read",
+        "map_bytes",
+        "stat",
+        "read_range",
+        "get_many",
+        "get_starts",
+        "put_many",
+        "append_bytes",
+        "fingerprint",
+        "replace",
+        "remove_empty",
+        "sweep",
+    )
+    _untouched = ("transaction",)
+
     def __init__(self, backend: ByteBackend, faults: Faults) -> None:
+        super().__init__(backend, faults)
         self.backend = backend
-        self.faults = faults
-        # Attributes of the instance, so that protocols see just what is there.
-        for name in _ABILITIES:
-            if hasattr(backend, name):
-                setattr(self, name, functools.partial(self._do, name))
-        for name in _UNTOUCHED:
-            if hasattr(backend, name):
-                setattr(self, name, getattr(backend, name))
-
-    if TYPE_CHECKING:  # the abilities
-
-        def __getattr__(self, name: str) -> Any: ...
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.backend, self.faults)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.backend!r})"
 
     @property
     def url(self) -> str:
@@ -131,13 +107,8 @@ class FaultyBackend:
     def close(self) -> None:
         self.backend.close()
 
-    def _do(self, name: str, *args: Any, **options: Any) -> Any:
-        method = functools.partial(getattr(self.backend, name), **options)
-        return self._done(name, method, *args)
-
-    def _done(self, name: str, method: Callable[..., T], *args: Any) -> T:
-        site = _Operation(self.backend, name, args)
-        return self.faults.run(site, lambda: method(*args))  # type: ignore[return-value]
+    def _operation(self, name: str, args: tuple[Any, ...]) -> Operation:
+        return _BackendOperation(self.backend, name, args)
 
 
 def _joined(data: Buffer | Sequence[Buffer]) -> bytes:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from fleche_like.backends import ByteBackend, TieredBackend
+from fleche_like.backends import TieredBackend
 from fleche_like.backends.abilities import get_many, map_bytes
 from fleche_like.codecs import Buffer, Encoded, PartsCodec, Signer, seal, unseal
 from fleche_like.codecs.envelope import unseal_small
 from fleche_like.codecs.parts import read_parts
 from fleche_like.hashing import Digest
-from fleche_like.storage import BackendValueStorage
 from fleche_like.storage.layout import path
+from fleche_like.storage.values import BackendValueStorage
+from fleche_like.support.sentinel import MISSING, Missing
+
+TOGETHER_BYTES: Final = 32 * 1024 * 1024
+"""So many bytes of small values are read together at most."""
+
+T = TypeVar("T")
+
+Mapped: TypeAlias = Callable[..., Iterable[Any]]
+"""``map``, or one that has several requests under way."""
 
 
 def signing(storage: Any) -> Signer | None:
@@ -65,35 +74,48 @@ def _parts(codec: str, payload: Buffer) -> Sequence[Digest]:
 def read_sealed(
     values: BackendValueStorage,
     digests: Sequence[Digest],
+    visit: Callable[[Digest, Buffer], T],
+    *,
     skip: Callable[[Digest], bool] = lambda _: False,
-) -> Iterator[tuple[Digest, Buffer]]:
-    """Yield the sealed bytes of those digests that are stored, in any order.
+    mapped: Mapped = map,
+) -> Iterator[tuple[Digest, T]]:
+    """Yield those digests that are stored, in any order, each with what became of its bytes.
 
-    Large ones are mapped where the backend can do that, so that memory stays flat.
+    Small ones are read together where the backend keeps them apart; others one by one, and mapped
+    where that can be, so that memory stays flat.
 
     Args:
         values: where they are.
-        digests: full ones.
+        digests: full ones, each once.
+        visit: takes a digest and its sealed bytes, which it must not keep; called once for each.
         skip: asked about each that may be large before it is read; true leaves it out.
+        mapped: makes the requests for those that may be large.
     """
-    backend, rest = values.backend, [*digests]
+    backend, rest = values.backend, digests
     if isinstance(backend, TieredBackend):
         found = set()
-        for digest, data in _many(backend.small, values.prefix, rest):
+        for digest, data in _small(backend, values.prefix, digests):
             found.add(digest)
-            yield digest, data
-        backend, rest = backend.large, [digest for digest in rest if digest not in found]
-    for digest in rest:
-        if skip(digest):
-            continue
+            yield digest, visit(digest, data)
+        backend, rest = backend.large, [digest for digest in digests if digest not in found]
+
+    def visited(digest: Digest) -> T | Missing:
         try:
-            yield digest, map_bytes(backend, path(values.prefix, digest))
-        except KeyError:
-            continue
+            data = MISSING if skip(digest) else map_bytes(backend, path(values.prefix, digest))
+        except KeyError:  # removed since, if it ever was there
+            return MISSING
+        return MISSING if data is MISSING else visit(digest, data)
+
+    for digest, result in zip(rest, mapped(visited, rest), strict=True):
+        if result is not MISSING:
+            yield digest, result
 
 
-def _many(
-    backend: ByteBackend, prefix: str, digests: Sequence[Digest]
+def _small(
+    backend: TieredBackend, prefix: str, digests: Sequence[Digest]
 ) -> Iterator[tuple[Digest, bytes]]:
-    digest_of = {path(prefix, digest): digest for digest in digests}
-    return ((digest_of[key], data) for key, data in get_many(backend, digest_of))
+    step = max(1, TOGETHER_BYTES // max(1, backend.threshold_bytes))
+    for start in range(0, len(digests), step):
+        digest_of = {path(prefix, digest): digest for digest in digests[start : start + step]}
+        for key, data in get_many(backend.small, digest_of):
+            yield digest_of[key], data
