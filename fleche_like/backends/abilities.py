@@ -24,6 +24,7 @@ from fleche_like.backends.base import (
     SupportsParts,
     SupportsRange,
     SupportsReplace,
+    SupportsStarts,
     SupportsStat,
     SupportsSweep,
     as_bytes,
@@ -178,6 +179,34 @@ def get_many(backend: ByteBackend, keys: Iterable[str]) -> Iterator[tuple[str, b
         except KeyError:
             continue
         yield key, data
+
+
+def get_starts(
+    backend: ByteBackend, keys: Iterable[str], length: int
+) -> Iterator[tuple[str, int, bytes]]:
+    """Yield the keys that exist with their size and up to ``length`` of their first bytes.
+
+    In any order; one by one where it must.
+    """
+    if isinstance(backend, SupportsStarts):
+        yield from backend.get_starts(keys, length)
+        return
+    for key in keys:
+        found = get_start(backend, key, length)
+        if found is not None:
+            yield key, *found
+
+
+def get_start(backend: ByteBackend, key: str, length: int) -> tuple[int, bytes] | None:
+    """Return size and up to ``length`` first bytes of what is stored, or None."""
+    try:
+        start = read_range(backend, key, 0, length)
+    except KeyError:
+        return None
+    if len(start) < length:
+        return len(start), start
+    found = stat(backend, key)
+    return None if found is None else (found.size, start)
 
 
 def put_many(backend: ByteBackend, items: Iterable[tuple[str, Buffer]]) -> None:

@@ -172,6 +172,19 @@ class SupportsBatch(Protocol):
 
 
 @runtime_checkable
+class SupportsStarts(Protocol):
+    """Can look at many keys at much less cost than one by one."""
+
+    def get_starts(self, keys: Iterable[str], length: int) -> Iterator[tuple[str, int, bytes]]:
+        """Yield the keys that exist, as they were spelled, with their size and first bytes.
+
+        Args:
+            keys: which; they come in any order.
+            length: of how many bytes at most; what is shorter comes whole.
+        """
+
+
+@runtime_checkable
 class SupportsAppend(Protocol):
     """Can add to what is stored without reading and writing all of it in the caller."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from fleche_like.backends.abilities import check_range
 from fleche_like.backends.base import Buffer, StorageStat, as_bytes
 from fleche_like.backends.keys import MAX_KEY_BYTES, normalise, normalise_name, normalise_prefix
-from fleche_like.database import Database
+from fleche_like.database import Database, Prepared, Row
 from fleche_like.errors import KeyNotFound
 
 metadata: Final = sa.MetaData()
@@ -119,12 +119,23 @@ class DatabaseBackend:
         return bytes(row[0])  # what it is already, with most drivers
 
     def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for key, (_, data) in self._batches(self._get_batch, (), keys):
+            yield key, bytes(data)
+
+    def get_starts(self, keys: Iterable[str], length: int) -> Iterator[tuple[str, int, bytes]]:
+        count = min(length, _MAX_BYTES)
+        for key, (_, size, start) in self._batches(self._get_starts, (count,), keys):
+            yield key, size, bytes(start or b"")  # SQLite: a part of nothing is NULL
+
+    def _batches(
+        self, statement: Prepared, first: Sequence[Any], keys: Iterable[str]
+    ) -> Iterator[tuple[str, Row]]:
+        """Yield those of many keys that exist, each with its row: a statement for a hundred."""
         rest = iter(keys)
         while batch := {key: normalise(key) for key in itertools.islice(rest, _BATCH)}:
             names = list(batch.values())
             names += [names[0]] * (_BATCH - len(names))
-            rows = self.database.read(self._get_batch, names)
-            found = {name: bytes(data) for name, data in rows}
+            found = {row[0]: row for row in self.database.read(statement, (*first, *names))}
             yield from ((key, found[name]) for key, name in batch.items() if name in found)
 
     def read_range(self, key: str, offset: int, length: int | None = None) -> bytes:
@@ -235,8 +246,10 @@ class DatabaseBackend:
         page = page.limit(sa.literal_column(str(_PAGE))).offset(sa.literal_column("0"))
         self._list = prepare(page, ["start", "end"])
         names = [f"key{number}" for number in range(_BATCH)]
-        batch = sa.select(key, data).where(key.in_([sa.bindparam(name) for name in names]))
-        self._get_batch = prepare(batch, names)
+        among = key.in_([sa.bindparam(name) for name in names])
+        self._get_batch = prepare(sa.select(key, data).where(among), names)
+        start = sa.func.substr(data, 1, sa.bindparam("count", type_=sa.Integer))
+        self._get_starts = prepare(sa.select(key, size, start).where(among), ["count", *names])
 
 
 def _range(container: str) -> tuple[str, str]:

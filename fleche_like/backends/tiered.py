@@ -119,6 +119,15 @@ class TieredBackend:
             yield key, data
         yield from abilities.get_many(self.large, [key for key in missing if key not in found])
 
+    def get_starts(self, keys: Iterable[str], length: int) -> Iterator[tuple[str, int, bytes]]:
+        missing = list(dict.fromkeys(keys))
+        found = set()
+        for start in abilities.get_starts(self.small, missing, length):
+            found.add(start[0])
+            yield start
+        rest = [key for key in missing if key not in found]
+        yield from abilities.get_starts(self.large, rest, length)
+
     def read_range(self, key: str, offset: int, length: int | None = None) -> bytes:
         try:
             return abilities.read_range(self.small, key, offset, length)

@@ -15,6 +15,7 @@ from fleche_like.backends.abilities import stat
 from fleche_like.calls import DigestedCall
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.glances import glances
 from fleche_like.storage.layout import path
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ MICROSECONDS: Final = 10**6
 
 Measure: TypeAlias = tuple[int | None, Sequence[Digest]]
 """The bytes that a value takes, ``None`` if it is not stored, and its parts."""
+
+_ABSENT: Final[Measure] = (None, ())
+"""Of a value that was looked for together with others: it is not looked for again."""
 
 
 def used_by(call: DigestedCall) -> set[Digest]:
@@ -126,12 +130,35 @@ class Account:
         rows = self._ledger.newer(self._seen, count)
         unknown = {row.key: row for row in rows if self._ledger.call(row.key) is None}
         for call in self._calls.load_many([*unknown]) if unknown else ():
-            row = unknown[call.key]
-            # Of one second in the order in which they were saved.
-            self._enter(call, row, MICROSECONDS * (row.used or 0) + row.number % MICROSECONDS)
+            self._enter_older(call, unknown[call.key])
         if rows:
             self._seen = rows[-1].number
         return len(rows)
+
+    def add_newer_together(self, count: int) -> int:
+        """Do what :meth:`add_newer` does, in a few statements however many calls there are."""
+        from fleche_like.index.ledger import LedgerPage
+
+        rows = self._ledger.newer(self._seen, count)
+        page = LedgerPage(self._ledger)
+        page.fetch_calls(row.key for row in rows)
+        unknown = {row.key: row for row in rows if page.call(row.key) is None}
+        calls = [*self._calls.load_many([*unknown])] if unknown else []
+        page.fetch_values(self._glanced({digest for call in calls for digest in used_by(call)}))
+        whole, self._ledger = self._ledger, page
+        try:
+            for call in calls:
+                self._enter_older(call, unknown[call.key])
+        finally:
+            self._ledger = whole
+        page.write()
+        if rows:
+            self._seen = rows[-1].number
+        return len(rows)
+
+    def _enter_older(self, call: DigestedCall, row: Row) -> None:
+        # Of one second in the order in which they were saved.
+        self._enter(call, row, MICROSECONDS * (row.used or 0) + row.number % MICROSECONDS)
 
     def _enter(self, call: DigestedCall, row: Row, used: int) -> int:
         from fleche_like.index.ledger import CallEntry
@@ -198,9 +225,9 @@ class Account:
         """Return a call's entry."""
         return self._ledger.call(key)
 
-    def is_behind(self) -> bool:
-        """Return whether there may be calls that are not in the account; at any time."""
-        return self._ledger.newest() > self._ledger.totals().seen
+    def behind(self) -> int:
+        """Return at most how many calls are not in the account; at any time."""
+        return max(0, self._ledger.newest() - self._ledger.totals().seen)
 
     # Values
 
@@ -294,10 +321,22 @@ class Account:
         self._bytes -= size
         self._known.pop(digest, None)
 
+    def _glanced(self, digests: set[Digest]) -> Iterable[Digest]:
+        """Measure values and their parts together; return their digests."""
+        rest = digests
+        while rest:
+            self._known.update(dict.fromkeys(rest, _ABSENT))
+            found = {
+                digest: (size, parts) for digest, size, parts in glances(self._values, sorted(rest))
+            }
+            self._known.update(found)
+            rest = {part for _, parts in found.values() for part in parts} - self._known.keys()
+        return self._known
+
     def _measured(self, digest: Digest) -> Measure:
         """Return the bytes that a value takes, ``None`` if it is not stored, and its parts."""
         known = self._known.get(digest)
-        if known is None or known[0] is None:
+        if known is None or (known[0] is None and known is not _ABSENT):
             found = self._stat(path(self._values.prefix, digest))
             parts = () if found is None else self._values.references(digest)
             known = self._known[digest] = (None if found is None else found.size, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from fleche_like.calls import DigestedCall, PreparedCall
 from fleche_like.errors import ConfigError, DatabaseError
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage
+from fleche_like.support.progress import progress
 from fleche_like.support.sentinel import MISSING, Missing
 
 if TYPE_CHECKING:
@@ -352,12 +354,21 @@ class BudgetedCache(Cache):
 
     def _adopt_unknown(self) -> None:
         """Take calls into account that were saved without; finish a sweep that was killed."""
-        looked = BATCH if self._account().is_behind() else 0
-        while looked == BATCH:
-            _, looked = self._in_account(lambda account: account.add_newer(BATCH))
-            logger.info("took %d calls of %s into the account of its budget", looked, self.url)
+        behind = self._account().behind()
+        if behind:
+            bar = progress("taking calls into account", range(behind), wanted=behind > BATCH)
+            with contextlib.closing(bar):
+                self._adopt_newer(bar.update)
         if self._ledger.unused(1):
             self._sweep()
+
+    def _adopt_newer(self, seen: Callable[[int], object]) -> None:
+        """Take calls in, so many in a transaction: what is killed goes on where it was."""
+        looked = BATCH
+        while looked == BATCH:
+            _, looked = self._in_account(lambda account: account.add_newer_together(BATCH))
+            seen(looked)
+            logger.info("took %d calls of %s into the account of its budget", looked, self.url)
 
     # The whole
 

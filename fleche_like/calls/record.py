@@ -223,7 +223,7 @@ def _revived(item: Json) -> Any:
     if type(item) is not dict:
         return item
     if "" not in item:
-        return {name: _revived(one) for name, one in item.items()}
+        return {n: _revived(one) if type(one) in CONTAINERS else one for n, one in item.items()}
     moment = item[""]
     return datetime.fromisoformat(moment) if type(moment) is str else _known(moment)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 
 from fleche_like.backends import ByteBackend
 from fleche_like.backends.abilities import get_many
-from fleche_like.calls import DigestedCall
+from fleche_like.calls import DigestedCall, Version
 from fleche_like.database import Database, Row
 from fleche_like.errors import CodecError, DamagedEnvelope, DatabaseError
 from fleche_like.hashing import Digest
@@ -28,12 +30,15 @@ from fleche_like.index.spelling import Name, spell, spell_optional, spell_versio
 from fleche_like.storage.layout import CALLS, path
 from fleche_like.storage.records import open_record
 
-PAGE: Final = 500
-TRIES: Final = 3
-"""Somebody may write between two statements; what differs so often is wrong."""
+PAGE: Final = 100
+TRIES: Final = 100
+"""Somebody may write between two statements: what differs is wrong if it is the same when it is
+read again, or differs as often as this."""
 
 
+_MOST_NAMES: Final = 10_000
 _ZEROS: Final = bytes(16)
+_by_name: Final = operator.itemgetter(1)
 
 
 class Checked(NamedTuple):
@@ -63,7 +68,7 @@ class Page(NamedTuple):
 
 class _Found(NamedTuple):
     calls: Sequence[Row]
-    children: dict[int, set[Row]]
+    children: dict[int, list[Row]]
 
 
 class Checker:
@@ -115,29 +120,33 @@ class Checker:
         rows = self._database.read(self._page, (after,))
         # Behind the last call there should be nothing.
         last = rows[-1][0] if rows else 2**62
-        children: dict[int, set[Row]] = defaultdict(set)
+        children: dict[int, list[Row]] = defaultdict(list)
         for statement in self._children:
             for row in self._database.read(statement, (after, last)):
-                children[row[0]].add(_plain(row))
+                children[row[0]].append(row)
         return _Found(rows, children)
 
     def _checked(self, after: int, found: _Found) -> list[Checked]:
         opened = self._opened(found)
-        doubtful = [each.number for each in opened if not each.is_indexed]
-        tries = 1
+        doubtful = {each.number for each in opened if not each.is_indexed}
+        if not doubtful:
+            return opened
+        wrong, tries = set(), 1
         while doubtful and tries < TRIES:
-            again = self._opened(self._read(after))
-            still = {each.number for each in again if not each.is_indexed}
-            doubtful = [number for number in doubtful if number in still]
+            before, found = found, self._read(after)
+            doubtful &= {each.number for each in self._opened(found) if not each.is_indexed}
+            settled = {n for n in doubtful if _state(before, n) == _state(found, n)}
+            wrong |= settled
+            doubtful -= settled
             tries += 1
-        wrong = set(doubtful)
+        wrong |= doubtful
         return [each._replace(is_indexed=each.number not in wrong) for each in opened]
 
     def _opened(self, found: _Found) -> list[Checked]:
         records = self._records_of(found.calls)
         return [self._compared(row, records.get(row[1]), found.children) for row in found.calls]
 
-    def _compared(self, row: Row, record: bytes | None, children: dict[int, set[Row]]) -> Checked:
+    def _compared(self, row: Row, record: bytes | None, children: dict[int, list[Row]]) -> Checked:
         number, key = row[0], Digest(row[1])
         if record is None:
             return Checked(number, key, None, "its record is gone")
@@ -147,27 +156,24 @@ class Checker:
             return Checked(number, key, None, damage.reason)
         except CodecError as error:
             return Checked(number, key, None, str(error))
-        is_right = self._is_right(row, call) and children.get(number, set()) == set(
-            map(_plain, self._derived(call, number, is_late=row[4] < 0))
-        )
+        derived = () if row[4] < 0 else self._derived(call, number)
+        is_right = self._is_right(row, call) and _are_same(children.get(number, ()), derived)
         return Checked(number, key, call, "", is_right)
 
     def _is_right(self, row: Row, call: DigestedCall) -> bool:
         expected = result_row(call)
         result = None if row[3] is None else bytes(row[3])
         found = (result, row[4], row[5], row[6])
-        return found == (late(expected) if row[4] < 0 else expected) and self._named(row[2]) == (
-            spell(call.name),
-            spell_optional(call.module),
-            spell_version(call.version),
-            call.code or "",
-        )
+        if found != (late(expected) if row[4] < 0 else expected):
+            return False
+        return self._named(row[2]) == _function_row(call.name, call.module, call.version, call.code)
 
-    def _derived(self, call: DigestedCall, number: int, *, is_late: bool) -> set[Row]:
-        if is_late:
-            return set()
+    def _derived(self, call: DigestedCall, number: int) -> Sequence[Row]:
+        """Return the rows of arguments and metadata, each in the order of their names' ids."""
         name_id = self._ids.name
-        return {*argument_rows(call, number, name_id), *metadata_rows(call, number, name_id)}
+        rows = sorted(argument_rows(call, number, name_id), key=_by_name)
+        rows += sorted(metadata_rows(call, number, name_id), key=_by_name)
+        return rows
 
     def _named(self, number: int) -> Row:
         found = self._functions.get(number)
@@ -207,10 +213,33 @@ class _KnownNames:
 
     def __init__(self, ids: Identifiers) -> None:
         self._ids = ids
+        self._kept: dict[Name, int] = {}
 
     def name(self, name: Name) -> int:
+        found = self._kept.get(name)
+        if found is not None:
+            return found
         found = self._ids.known_name(name)
-        return -1 if found is None else found
+        if found is None:
+            return -1  # somebody may store it at any moment
+        if len(self._kept) < _MOST_NAMES:
+            self._kept[name] = found
+        return found
+
+
+@functools.lru_cache(maxsize=4096, typed=True)  # versions 1 and True are equal
+def _function_row(name: str, module: str | None, version: Version, code: str | None) -> Row:
+    """Return the row of a function."""
+    return spell(name), spell_optional(module), spell_version(version), code or ""
+
+
+def _state(found: _Found, number: int) -> tuple[Sequence[Row], Sequence[Row]]:
+    return [row for row in found.calls if row[0] == number], found.children.get(number, [])
+
+
+def _are_same(found: Sequence[Row], derived: Sequence[Row]) -> bool:
+    """Return whether rows are the same: nearly always as they are, else as :func:`_plain` says."""
+    return [*found] == [*derived] or set(map(_plain, found)) == set(map(_plain, derived))
 
 
 def _plain(row: Row) -> Row:
@@ -233,4 +262,5 @@ def _page() -> Any:
 def _children(table: sa.Table, columns: Sequence[str]) -> Any:
     number = table.c.call
     inside = (number > sa.bindparam("after")) & (number <= sa.bindparam("last"))
-    return sa.select(*(table.c[name] for name in columns)).where(inside)
+    rows = sa.select(*(table.c[name] for name in columns)).where(inside)
+    return rows.order_by(number, table.c.name)

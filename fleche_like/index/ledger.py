@@ -12,17 +12,21 @@ One that nobody uses any more but may still be stored has a row with no uses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
-from fleche_like.database import Database
+from fleche_like.database import Database, Prepared
 from fleche_like.hashing import Digest
 from fleche_like.index.models import budget, budget_calls, budget_values, calls
 from fleche_like.index.upserts import insert_or_ignore
 
 Eviction: TypeAlias = Literal["lru", "cost"]
+
+_TOGETHER: Final = 200
+"""Entries that one statement reads."""
 
 _ID: Final = 1
 _THIS: Final = budget.c.id == sa.literal_column(str(_ID))
@@ -225,11 +229,41 @@ class Ledger:
         return 0 if found is None else int(found[0])
 
 
+class LedgerPage(Ledger):
+    """A ledger whose entries are read and written many at a time, by one thread.
+
+    What is changed waits in memory for :meth:`write`, in the transaction in which the ledger was
+    locked.
+
+    Args:
+        ledger: what it is a page of.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.__dict__.update(ledger.__dict__)
+        self._calls = self._waiting_calls = _Waiting(ledger._calls)
+        self._values = self._waiting_values = _Waiting(ledger._values)
+
+    def fetch_calls(self, keys: Iterable[Digest]) -> None:
+        """Read the entries of calls."""
+        self._waiting_calls.fetch(map(bytes.fromhex, keys))
+
+    def fetch_values(self, digests: Iterable[Digest]) -> None:
+        """Read the entries of values."""
+        self._waiting_values.fetch(map(bytes.fromhex, digests))
+
+    def write(self) -> None:
+        """Write what was changed."""
+        self._waiting_calls.write()
+        self._waiting_values.write()
+
+
 class _Table:
     """Rows of a table whose primary key is its first column."""
 
     def __init__(self, database: Database, table: sa.Table, columns: Sequence[str]) -> None:
         self._database = database
+        self._table, self._columns = table, columns
         key = table.c[columns[0]]
         this = key == sa.bindparam("k")
         self._get = database.prepare(_of_row(table, columns).where(this), ("k",))
@@ -244,14 +278,68 @@ class _Table:
     def get(self, key: bytes) -> tuple[Any, ...] | None:
         return self._database.read_one(self._get, (key,))
 
+    def get_many(self, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(keys), _TOGETHER):
+            some = keys[start : start + _TOGETHER]
+            padding = [some[0]] * (_TOGETHER - len(some))
+            yield from self._database.read(self._among, (*some, *padding))
+
     def put(self, row: Sequence[Any], *, new: bool) -> None:
         if new:
             self._database.write(self._insert, row)
         else:
             self._database.write(self._update, (*row[1:], row[0]))
 
+    def put_many(self, rows: Iterable[Sequence[Any]], *, new: bool) -> None:
+        if new:
+            self._database.write_many(self._insert, rows)
+        else:
+            self._database.write_many(self._update, [(*row[1:], row[0]) for row in rows])
+
     def remove(self, key: bytes) -> None:
         self._database.write(self._delete, (key,))
+
+    @functools.cached_property
+    def _among(self) -> Prepared:
+        # Compiled when it is first used: most caches never adopt anything.
+        names = [f"key_{place}" for place in range(_TOGETHER)]
+        among = self._table.c[self._columns[0]].in_([sa.bindparam(name) for name in names])
+        return self._database.prepare(_of_row(self._table, self._columns).where(among), names)
+
+
+class _Waiting(_Table):
+    """A table whose rows were read together, and wait to be written together."""
+
+    def __init__(self, table: _Table) -> None:
+        self._beneath = table
+        self._held: dict[bytes, tuple[Any, ...] | None] = {}
+        self._changed: dict[bytes, bool] = {}  # and whether the row is new
+
+    def fetch(self, keys: Iterable[bytes]) -> None:
+        missing = sorted(set(keys) - self._held.keys())
+        self._held.update(dict.fromkeys(missing))
+        self._held.update((bytes(row[0]), row) for row in self._beneath.get_many(missing))
+
+    def get(self, key: bytes) -> tuple[Any, ...] | None:
+        if key not in self._held:
+            self._held[key] = self._beneath.get(key)
+        return self._held[key]
+
+    def put(self, row: Sequence[Any], *, new: bool) -> None:
+        self._changed.setdefault(row[0], new)
+        self._held[row[0]] = tuple(row)
+
+    def remove(self, key: bytes) -> None:
+        if not self._changed.pop(key, False):
+            self._beneath.remove(key)
+        self._held[key] = None
+
+    def write(self) -> None:
+        for new in (True, False):
+            rows = [self._held[key] for key, is_new in self._changed.items() if is_new is new]
+            if rows:
+                self._beneath.put_many([row for row in rows if row is not None], new=new)
+        self._changed.clear()
 
 
 def _p(name: str) -> Any:

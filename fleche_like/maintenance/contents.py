@@ -4,52 +4,58 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleche_like.codecs import Buffer
-from fleche_like.codecs.envelope import unseal, unseal_small
 from fleche_like.errors import CodecError, UnknownFormat
 from fleche_like.hashing import Digest
 from fleche_like.storage import BackendValueStorage
-from fleche_like.storage.sealed import Mapped, read_sealed
+from fleche_like.storage.sealed import Mapped, open_sealed, read_sealed
 
 BATCH: Final = 100
 """Values that are asked for at a time."""
 
 
-def damage_of(values: BackendValueStorage, key: Digest, data: Buffer) -> str:
-    """Return what is wrong with the bytes of a value; nothing if they are what was stored.
+class Looked(NamedTuple):
+    """A stored value that was looked at.
 
-    Every checksum is verified, and the signature if values are signed. Nothing is decoded.
-
-    Raises:
-        UnknownFormat: a later release wrote them.
+    Attributes:
+        digest: of the value.
+        reason: what is wrong with its bytes; empty if they are what was stored.
+        parts: the digests of its parts; ``None`` if its bytes are not believed.
     """
-    try:
-        if values.signer is not None or unseal_small(key, data) is None:
-            unseal(key, data, signer=values.signer)
-    except UnknownFormat:
-        raise
-    except CodecError as error:
-        return str(getattr(error, "reason", error))
-    return ""
+
+    digest: Digest
+    reason: str
+    parts: Sequence[Digest] | None
 
 
 def checked(
     values: BackendValueStorage, digests: Sequence[Digest], mapped: Mapped
-) -> Iterator[tuple[Digest, str]]:
-    """Yield values that are still there, each with what is wrong with it.
+) -> Iterator[Looked]:
+    """Yield values that are still there, with what is wrong with each, and what it consists of.
 
     Args:
         values: where they are.
         digests: which; a hundred or so.
         mapped: how requests are made.
     """
-    return read_sealed(values, digests, functools.partial(_judged, values), mapped=mapped)
+    found = read_sealed(values, digests, functools.partial(_judged, values), mapped=mapped)
+    yield from (looked for _, looked in found)
 
 
-def _judged(values: BackendValueStorage, digest: Digest, data: Buffer) -> str:
+def _judged(values: BackendValueStorage, digest: Digest, data: Buffer) -> Looked:
     try:
-        return damage_of(values, digest, data)
+        return _looked(values, digest, data)
     except UnknownFormat:
-        return ""  # which a later release alone can judge
+        return Looked(digest, "", None)  # which a later release alone can judge
+
+
+def _looked(values: BackendValueStorage, digest: Digest, data: Buffer) -> Looked:
+    signer = values.signer
+    try:
+        return Looked(digest, "", open_sealed(digest, data, signer, signer).parts)
+    except UnknownFormat:
+        raise
+    except CodecError as error:
+        return Looked(digest, str(getattr(error, "reason", error)), None)

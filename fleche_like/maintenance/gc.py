@@ -13,6 +13,7 @@ from typing import Final
 from fleche_like.backends import abilities
 from fleche_like.errors import ReadOnlyError
 from fleche_like.hashing import Digest
+from fleche_like.maintenance.elsewhere import refuse_values_elsewhere
 from fleche_like.maintenance.leftovers import old_quarantine, orphaned_records, stages
 from fleche_like.maintenance.marks import BUCKETS, Marks
 from fleche_like.maintenance.parts import CacheLike, values_of
@@ -84,11 +85,13 @@ def gc(
 
     Raises:
         ReadOnlyError: the cache was opened read-only, and this is no dry run.
-        ConfigError: it is no cache with values in a byte backend of its own.
+        ConfigError: it is no cache with values in a byte backend of its own; or an index that was
+            opened without its values, which are elsewhere.
         OSError: a place cannot be reached.
     """
     if not dry_run and getattr(cache, "read_only", False):
         raise ReadOnlyError(f"{cache!r} was opened read-only", url=getattr(cache, "url", ""))
+    refuse_values_elsewhere(cache, "gc")
     before = time.time() - _seconds(grace)
     with contextlib.ExitStack() as stack:
         chosen = None if only is None else _spooled(only, stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,9 +25,15 @@ from fleche_like.maintenance.parts import (
     uses_of,
     values_of,
 )
+from fleche_like.maintenance.workers import workers
 from fleche_like.storage import BackendValueStorage
+from fleche_like.storage.glances import glances
 from fleche_like.storage.layout import CALLS, path
 from fleche_like.storage.names import NAMES
+from fleche_like.storage.sealed import Mapped
+
+BATCH: Final = 200
+"""Values of which the first bytes are in memory at once."""
 
 _DIGESTS: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
@@ -158,18 +165,26 @@ def with_parts(values: BackendValueStorage, marks: Marks) -> Marks:
 
     The given marks are closed.
     """
-    done, frontier = Marks(), marks
-    while True:
-        parts, count = Marks(), 0
-        for bucket in BUCKETS:
-            for found in frontier.digests(bucket) - done.digests(bucket):
-                digest = Digest(found.hex())
-                done.add(digest)
-                for part in values.references(digest):
+    done, frontier, count = Marks(), marks, 1
+    with workers(values.backend) as mapped:
+        while count:
+            parts, count = Marks(), 0
+            for bucket in BUCKETS:
+                new = frontier.digests(bucket) - done.digests(bucket)
+                for part in _parts_of(values, new, mapped):
                     parts.add(part)
                     count += 1
-        frontier.close()
-        frontier = parts
-        if not count:
-            parts.close()
-            return done
+                done.add_all(found.hex() for found in new)
+            frontier.close()
+            frontier = parts
+    frontier.close()
+    return done
+
+
+def _parts_of(
+    values: BackendValueStorage, found: Iterable[bytes], mapped: Mapped
+) -> Iterator[Digest]:
+    rest = iter(sorted(found))
+    while batch := [Digest(each.hex()) for each in itertools.islice(rest, BATCH)]:
+        for glance in glances(values, batch, mapped):
+            yield from glance.parts

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
-from fleche_like.backends import (
-    ByteBackend,
-    LocalBackend,
-    StorageStat,
-    SupportsStat,
-    SupportsTransaction,
-    TieredBackend,
-)
+from fleche_like.backends import StorageStat, SupportsStat
 from fleche_like.backends.abilities import delete_older, remove_empty, stat
-from fleche_like.backends.memory import MemoryBackend
 from fleche_like.errors import ConfigError
 from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
@@ -25,13 +15,12 @@ from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import Marks
 from fleche_like.maintenance.parts import CacheLike, values_of
 from fleche_like.maintenance.roots import Roots
+from fleche_like.maintenance.workers import workers
 from fleche_like.storage.layout import path, shard
+from fleche_like.storage.sealed import Mapped
 
 BATCH: Final = 200
 """Values removed in one transaction: what other writers wait for, some 10 ms."""
-
-WORKERS: Final = 16
-"""Requests under way at once, where each takes a round trip."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -102,7 +91,7 @@ class Sweeper:
             if found not in self._needed and (chosen is None or found in chosen):
                 yield digest
 
-    def _sweep(self, batch: Sequence[Digest], mapped: Callable[..., Iterable[Any]]) -> Swept:
+    def _sweep(self, batch: Sequence[Digest], mapped: Mapped) -> Swept:
         sizes: dict[Digest, int] = {}
         young = 0
         for digest, found in zip(batch, mapped(self._stat, batch), strict=True):
@@ -113,7 +102,7 @@ class Sweeper:
         removed = list(sizes) if self._dry_run else self._retried(list(sizes), mapped)
         return Swept(len(removed), sum(sizes[digest] for digest in removed), young)
 
-    def _retried(self, digests: list[Digest], mapped: Callable[..., Iterable[Any]]) -> list[Digest]:
+    def _retried(self, digests: list[Digest], mapped: Mapped) -> list[Digest]:
         if not digests:
             return []
         if not isinstance(self._calls, SqlCallStorage):
@@ -123,7 +112,7 @@ class Sweeper:
             remove_empty(self._backend, shard(self._values.prefix, digest))
         return removed
 
-    def _remove(self, digests: list[Digest], mapped: Callable[..., Iterable[Any]]) -> list[Digest]:
+    def _remove(self, digests: list[Digest], mapped: Mapped) -> list[Digest]:
         """Remove what is still unused; inside a transaction, in which nobody else stores a call.
 
         That is where calls are in SQLite. Elsewhere a value that a running writer relies on is
@@ -146,13 +135,3 @@ class Sweeper:
 
     def _delete(self, digest: Digest) -> bool:
         return delete_older(self._backend, path(self._values.prefix, digest), self._before)
-
-
-@contextlib.contextmanager
-def workers(backend: ByteBackend) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Give a ``map`` whose requests run at once where each is a round trip, else the plain one."""
-    if isinstance(backend, LocalBackend | MemoryBackend | TieredBackend | SupportsTransaction):
-        yield map
-        return
-    with ThreadPoolExecutor(WORKERS, "fleche-like-upkeep") as pool:
-        yield pool.map

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from fleche_like.database import Database
@@ -15,7 +15,8 @@ from fleche_like.hashing import Digest
 from fleche_like.index import SqlCallStorage
 from fleche_like.index.checking import Checked, Checker, complaints
 from fleche_like.index.rebuilding import Rebuilder
-from fleche_like.maintenance.contents import BATCH, checked
+from fleche_like.maintenance.contents import BATCH, Looked, checked
+from fleche_like.maintenance.elsewhere import refuse_values_elsewhere
 from fleche_like.maintenance.findings import Finding, Report, Verified
 from fleche_like.maintenance.listing import by_bucket
 from fleche_like.maintenance.marks import BUCKETS, Marks
@@ -28,8 +29,10 @@ from fleche_like.maintenance.parts import (
     values_of,
 )
 from fleche_like.maintenance.repair import Outcome, Repair, Repairer
-from fleche_like.maintenance.sweeping import workers
+from fleche_like.maintenance.workers import workers
+from fleche_like.storage.glances import glances, tells_parts
 from fleche_like.storage.layout import CALLS
+from fleche_like.storage.sealed import Mapped
 from fleche_like.support.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -67,13 +70,14 @@ def verify(
 
     Raises:
         ConfigError: it is no cache with values in a byte backend of its own; or ``repair`` is none
-            of these.
+            of these; or it is an index that was opened without its values, which are elsewhere.
         ReadOnlyError: ``repair`` or ``resume``, and the cache was opened read-only.
         OSError: a place cannot be reached.
     """
     with contextlib.ExitStack() as stack:
         verification = Verification(cache, repair, stack, resume=resume)
         try:
+            refuse_values_elsewhere(cache, "verify")
             _run(verification, show_progress=show_progress)
         except DatabaseDamaged as damage:  # so far that it cannot be read
             verification.report.add(Finding("database", "", str(damage)))
@@ -114,6 +118,7 @@ class Verification:
         self.report = Report()
         self._cache = cache
         self._values = values_of(cache)
+        self._tells_parts = tells_parts(self._values)
         if repair is cache:
             raise ConfigError("a cache cannot be repaired from itself", source="verify")
         if (repair is not None or resume) and getattr(cache, "read_only", False):
@@ -140,10 +145,10 @@ class Verification:
             for number, (_, inside) in enumerate(listed):
                 while digests := list(itertools.islice(inside, BATCH)):
                     if number < first:
-                        self._there.add_all(digests)
+                        self._seen_before(digests, mapped)
                         continue
-                    for digest, reason in checked(self._values, digests, mapped):
-                        self._value(digest, reason)
+                    for looked in checked(self._values, digests, mapped):
+                        self._value(looked)
                 if self._resume and number >= first:
                     self._note(number + 1)
                 seen(1)
@@ -161,12 +166,6 @@ class Verification:
 
     def parts(self) -> None:
         """Look whether all parts of values are there."""
-        values = self._values
-        for bucket in BUCKETS:
-            for found in self._there.digests(bucket):
-                digest = Digest(found.hex())
-                for part in values.references(digest):
-                    self._parts.add(part, digest)
         while self._mended_parts():
             pass  # what was put aside may have been a part itself
 
@@ -185,7 +184,13 @@ class Verification:
 
     # --- values --------------------------------------------------------------------------------
 
-    def _value(self, digest: Digest, reason: str) -> None:
+    def _seen_before(self, digests: list[Digest], mapped: Mapped) -> None:
+        self._there.add_all(digests)
+        for digest, _, parts in glances(self._values, digests, mapped):
+            self._needs(digest, parts)
+
+    def _value(self, looked: Looked) -> None:
+        digest, reason, parts = looked
         self.report.values += 1
         outcome: Outcome = "left"
         if reason:
@@ -193,6 +198,14 @@ class Verification:
             self.report.add(Finding("value", digest, reason, outcome))
         if outcome != "quarantined":
             self._there.add(digest)
+            if parts is None or self._tells_parts:
+                # Also of what was mended since, or is not believed: as its first bytes tell.
+                parts = self._values.references(digest)
+            self._needs(digest, parts)
+
+    def _needs(self, digest: Digest, parts: Sequence[Digest]) -> None:
+        for part in dict.fromkeys(parts):
+            self._parts.add(part, digest)
 
     def _absent(self, needed: Marks) -> Iterator[tuple[Digest, Digest]]:
         for bucket in BUCKETS:
@@ -218,17 +231,19 @@ class Verification:
 
     def _indexed(self, calls: SqlCallStorage, seen: Callable[[int], object]) -> None:
         checker = Checker(calls.database, calls.records, opener_of(calls))
+        are_apart = calls.records is not None
         for page in checker.pages():
             for each in page.calls:
-                self._keys.add(each.key)
-                if self._call(Stored(each.key, each.call, each.reason)) and not each.is_indexed:
+                if are_apart:
+                    self._keys.add(each.key)
+                if self._call(each) and not each.is_indexed:
                     self._rows(calls, each)
             for number in page.orphans:
                 outcome = self._mended(lambda _, n=number: _rebuilder(calls).remove_orphans(n))
                 self.report.add(Finding("orphan", "", f"rows of no call, {number}", outcome))
             seen(len(page.calls))
 
-    def _call(self, stored: Stored) -> bool:
+    def _call(self, stored: Stored | Checked) -> bool:
         """Check one call; whether its record is sound."""
         self.report.calls += 1
         if stored.call is None:

@@ -16,8 +16,10 @@ from fleche_like.errors import CodecError, KeyNotFound, PartNotFound
 from fleche_like.hashing import Digest
 from fleche_like.storage.dividing import MOST_LEVELS, Content, Division, Part, divide
 
-_START_BYTES: Final = 4096
+START_BYTES: Final = 4096
 """Read at first, to see what a value is: nearly always all there is to its list of parts."""
+
+_PARTS_NAME: Final = PartsCodec.name.encode()
 
 MOST_OBJECTS: Final = 2**18
 """Parts of one value that are loaded: more than are ever written."""
@@ -86,16 +88,33 @@ def part_digests(backend: ByteBackend, path: str, key: Digest) -> tuple[Digest, 
         Each once; none if it is stored as a whole, or not at all, or damaged there.
     """
     try:
-        start = read_range(backend, path, 0, _START_BYTES)
-        size = len(start) if len(start) < _START_BYTES else sys.maxsize
-        head = read_head(key, start, size)
-    except (KeyNotFound, CodecError):
+        start = read_range(backend, path, 0, START_BYTES)
+    except KeyNotFound:
         return ()
-    if start[HEAD_SIZE : head.name_end] != PartsCodec.name.encode():
+    return parts_at(start, key, backend, path)
+
+
+def parts_at(start: Buffer, key: Digest, backend: ByteBackend, path: str) -> tuple[Digest, ...]:
+    """Return what :func:`part_digests` does, given the first :data:`START_BYTES` of an envelope.
+
+    Args:
+        start: these, or all there are.
+        key: the digest of the value.
+        backend: where it is: read again if the list of its parts is longer than that.
+        path: under which key.
+    """
+    try:
+        head = read_head(key, start, len(start) if len(start) < START_BYTES else sys.maxsize)
+    except CodecError:
+        return ()
+    if start[HEAD_SIZE : head.name_end] != _PARTS_NAME:
         return ()
     found = start[head.payload_start :]
     if len(found) < parts_size(found):
-        found = read_range(backend, path, head.payload_start, parts_size(found))
+        try:
+            found = read_range(backend, path, head.payload_start, parts_size(found))
+        except KeyNotFound:
+            return ()
     return tuple(dict.fromkeys(read_parts(found) or ()))
 
 

@@ -31,6 +31,7 @@ from fleche_like.backends import (
     SupportsOpen,
     SupportsParts,
     SupportsRange,
+    SupportsStarts,
     SupportsStat,
     SupportsTransaction,
 )
@@ -456,6 +457,17 @@ class ByteBackendConformance(PlaceConformance):
         with pytest.raises(InvalidKey):
             able.put_many([("c", b""), ("../c", b"")])
         assert not backend.exists("c")
+
+    def test_many_keys_are_looked_at_together(self, backend: ByteBackend) -> None:
+        able = _need(backend, SupportsStarts)
+        items = {f"s/{number}": bytes([number % 256]) * (number * 40) for number in range(250)}
+        for key, data in items.items():
+            backend.put_bytes(key, data)
+        for length in (0, 1, 4096):
+            found = {key: (size, start) for key, size, start in able.get_starts(items, length)}
+            assert found == {key: (len(data), data[:length]) for key, data in items.items()}
+        assert list(able.get_starts(["./s/1", "absent", "s"], 2)) == [("./s/1", 40, b"\x01\x01")]
+        assert list(able.get_starts([], 1)) == []
 
     def test_a_transaction_is_undone_by_an_exception(self, backend: ByteBackend) -> None:
         able = _need(backend, SupportsTransaction)

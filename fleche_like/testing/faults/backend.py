@@ -64,6 +64,7 @@ class FaultyBackend(Faulty):
         "stat",
         "read_range",
         "get_many",
+        "get_starts",
         "put_many",
         "append_bytes",
         "fingerprint",
