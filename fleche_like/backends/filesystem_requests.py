@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import errno
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
@@ -27,6 +27,7 @@ _STORES: Final = frozenset({"s3", "gs", "gcs", "az", "abfs", "adl", "oss", "oci"
 IN_THE_WAY: Final = (IsADirectoryError, NotADirectoryError, FileExistsError)
 ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _OURS: Final = (TypeError, AttributeError, NameError, AssertionError, MemoryError, FlecheError)
+_LISTINGS: Final = 100
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # A child must not end what its parent still uses, as dropping it would.
@@ -135,7 +136,10 @@ class FilesystemRequests:
         try:
             if filesystem.async_impl:
                 return await getattr(filesystem, f"_{name}")(*args, **options)
-            return await asyncio.to_thread(getattr(filesystem, name), *args, **options)
+            method = getattr(filesystem, name)
+            if name == "ls":
+                return await asyncio.to_thread(_listed, method, *args, **options)
+            return await asyncio.to_thread(method, *args, **options)
         except (*ABSENT, FileExistsError):
             raise
         except Exception as error:  # noqa: BLE001  # raised again, as what it means
@@ -251,3 +255,11 @@ def time_of(found: dict[str, Any]) -> float:
         if isinstance(time, (int, float)):
             return float(time)
     return 0.0
+
+
+def _listed(ls: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """List a folder; again if a file is gone when fsspec's memory looks closer at it."""
+    for _ in range(_LISTINGS):
+        with contextlib.suppress(KeyError):
+            return ls(*args, **options)
+    return ls(*args, **options)

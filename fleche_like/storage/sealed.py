@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from fleche_like.backends import TieredBackend
-from fleche_like.backends.abilities import get_many, map_bytes
+from fleche_like.backends import ByteBackend, SupportsStarts, TieredBackend
+from fleche_like.backends.abilities import get_many, get_starts, map_bytes
 from fleche_like.codecs import Buffer, Encoded, PartsCodec, Signer, seal, unseal
 from fleche_like.codecs.envelope import unseal_small
 from fleche_like.codecs.parts import read_parts
@@ -17,6 +17,8 @@ from fleche_like.support.sentinel import MISSING, Missing
 
 TOGETHER_BYTES: Final = 32 * 1024 * 1024
 """So many bytes of small values are read together at most."""
+
+_SMALL_BYTES: Final = 64 * 1024
 
 T = TypeVar("T")
 
@@ -81,8 +83,8 @@ def read_sealed(
 ) -> Iterator[tuple[Digest, T]]:
     """Yield those digests that are stored, in any order, each with what became of its bytes.
 
-    Small ones are read together where the backend keeps them apart; others one by one, and mapped
-    where that can be, so that memory stays flat.
+    Small ones are read together where the backend keeps them apart, or tells many sizes at once;
+    others one by one, and mapped where that can be, so that memory stays flat.
 
     Args:
         values: where they are.
@@ -91,13 +93,12 @@ def read_sealed(
         skip: asked about each that may be large before it is read; true leaves it out.
         mapped: makes the requests for those that may be large.
     """
-    backend, rest = values.backend, digests
-    if isinstance(backend, TieredBackend):
-        found = set()
-        for digest, data in _small(backend, values.prefix, digests):
-            found.add(digest)
-            yield digest, visit(digest, data)
-        backend, rest = backend.large, [digest for digest in digests if digest not in found]
+    found = set()
+    for digest, data in _small(values.backend, values.prefix, digests):
+        found.add(digest)
+        yield digest, visit(digest, data)
+    backend = values.backend.large if isinstance(values.backend, TieredBackend) else values.backend
+    rest = [digest for digest in digests if digest not in found]
 
     def visited(digest: Digest) -> T | Missing:
         try:
@@ -112,10 +113,20 @@ def read_sealed(
 
 
 def _small(
-    backend: TieredBackend, prefix: str, digests: Sequence[Digest]
+    backend: ByteBackend, prefix: str, digests: Sequence[Digest]
 ) -> Iterator[tuple[Digest, bytes]]:
-    step = max(1, TOGETHER_BYTES // max(1, backend.threshold_bytes))
+    """Yield small values with their bytes; none where that would take a request for each."""
+    if isinstance(backend, TieredBackend):
+        source, largest = backend.small, backend.threshold_bytes
+    elif isinstance(backend, SupportsStarts):
+        source, largest = backend, _SMALL_BYTES
+    else:
+        return
+    step = max(1, TOGETHER_BYTES // max(1, largest))
     for start in range(0, len(digests), step):
         digest_of = {path(prefix, digest): digest for digest in digests[start : start + step]}
-        for key, data in get_many(backend.small, digest_of):
+        keys: Iterable[str] = digest_of
+        if source is backend:
+            keys = [key for key, size, _ in get_starts(backend, keys, 0) if size <= largest]
+        for key, data in get_many(source, keys):
             yield digest_of[key], data

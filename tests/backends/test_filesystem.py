@@ -132,3 +132,22 @@ def test_a_place_that_is_closed_meanwhile_is_unavailable() -> None:
     backend._filesystem = None
     with pytest.raises(BackendUnavailable, match="closed"):
         asyncio.run(request)
+
+
+def test_a_file_that_goes_while_memory_is_listed_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = FsspecBackend("memory", "listed")
+    backend.put_bytes("a/1", b"")
+    listings = iter([KeyError("gone")] * 3)
+    listed = MemoryFileSystem.ls
+
+    def ls(self: Any, *args: Any, **options: Any) -> Any:
+        for error in listings:
+            raise error
+        return listed(self, *args, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", ls)
+    assert list(backend.list_prefix("a/")) == ["a/1"]
+    assert next(listings, None) is None
+    backend.delete_prefix("")
