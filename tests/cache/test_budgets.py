@@ -20,87 +20,25 @@ import pytest
 import fleche_like as fl
 from fleche_like.backends import MemoryBackend
 from fleche_like.cache import BudgetedCache, Cache
-from fleche_like.cache.account import Account, used_by
+from fleche_like.cache.account import used_by
 from fleche_like.errors import ConfigError, ReadOnlyError
-from fleche_like.index import upgrade
 from fleche_like.storage import BackendCallStorage, BackendValueStorage, PerKeyLockMixin
 from fleche_like.support.sentinel import MISSING
 from fleche_like.testing.caches import CacheSuite, call_of
-from tests.servers import mariadb_url, needs_mariadb, needs_postgresql, postgresql_url
+from tests.cache.budgeted_places import (
+    PLACES,
+    audit,
+    embedded,
+    numbers,
+)
 
 PATIENCE_S = 60
-
-
-def embedded(folder, **budget):
-    return fl.open_cache(folder / "cache", **budget)
-
-
-def in_memory(folder, **budget):
-    return fl.open_cache("memory://", **budget)
-
-
-def on_postgresql(folder, **budget):
-    url = postgresql_url()
-    upgrade(url)
-    return fl.open_cache(url, **budget)
-
-
-def on_mariadb(folder, **budget):
-    url = mariadb_url()
-    upgrade(url)
-    return fl.open_cache(url, **budget)
-
-
-def with_files(folder, **budget):
-    url = f"sqlite:///{folder}/index.db"
-    return fl.open_cache(url, values=folder / "values", **budget)
-
-
-PLACES = [
-    embedded,
-    in_memory,
-    with_files,
-    pytest.param(on_postgresql, marks=needs_postgresql),
-    pytest.param(on_mariadb, marks=needs_mariadb),
-]
 
 
 @pytest.fixture(params=PLACES)
 def opened(request, tmp_path):
     with contextlib.ExitStack() as closing:
         yield lambda **budget: closing.enter_context(request.param(tmp_path, **budget))
-
-
-def numbers(cache) -> set[int]:
-    """Return which calls are stored, each of which says its number in its arguments."""
-    return {call.arguments["n"] for call in cache.query()}
-
-
-def audit(cache) -> None:
-    """The account is what is stored: the oracle looks at everything."""
-    calls = [call.digested for call in cache.query()]
-    backend, container = cache.values.backend, cache.values.prefix
-    stored = {
-        key.rpartition("/")[2]: len(backend.get_bytes(key))
-        for key in backend.list_prefix(container, recursive=True)
-    }
-    records = sum(len(record) for (record,) in _records(cache))
-    used = {digest for call in calls for digest in used_by(call)}
-    assert stored.keys() >= used & stored.keys()
-    assert {call.result for call in calls if call.result} <= stored.keys()
-    stats = cache.stats()
-    assert stats.budget_items == len(calls)
-    counted = sum(size for digest, size in stored.items() if digest in used)
-    assert stats.budget_bytes == counted + records
-    assert not stored.keys() - used, "values that no call uses were left"
-
-
-def _records(cache) -> list[Any]:
-    import sqlalchemy as sa
-
-    from fleche_like.index.models import calls
-
-    return cache.calls.database.read(cache.calls.database.prepare(sa.select(calls.c.record)))
 
 
 def test_the_least_recently_used_calls_go_in_their_order(opened):
@@ -272,110 +210,6 @@ def test_another_result_for_a_call_takes_the_place_of_the_first(opened):
     for value in (bytes(50_000), [1], bytes(60_000), [1]):
         cache.save(call_of(1, value))
         audit(cache)
-
-
-def test_what_was_saved_without_a_budget_is_taken_into_account(tmp_path):
-    with embedded(tmp_path) as plain:
-        for n in range(30):
-            plain.save(call_of(n, bytes([n]) * 2000))
-    with embedded(tmp_path, max_items=20) as cache:
-        assert cache.stats().budget_items == 30
-        audit(cache)
-        with embedded(tmp_path) as plain:
-            plain.save(call_of(50, 1))
-        cache.save(call_of(51, 2))
-        assert numbers(cache) == {*range(12, 30), 50, 51}
-        audit(cache)
-
-
-def various(cache) -> list[Any]:
-    """Save calls that share values, some of them in parts, in files, or not stored at all."""
-    array, gone = np.arange(20_000), [bytes(3000)]
-    keys = []
-    for n in range(20):
-        result = [n, {"a": array, "n": n}, [array, n]][n % 3]
-        arguments = {"n": n, "array": array, "gone": gone, "mine": ["x" * n]}
-        keys.append(cache.save(fl.Call("f", arguments, result=result)))
-    cache.values.evict(fl.digest(gone))
-    return keys
-
-
-def entries(cache) -> list[set[Any]]:
-    """What is in the account, which is then emptied."""
-    import sqlalchemy as sa
-
-    from fleche_like.index.models import budget, budget_calls, budget_values
-
-    found, database = [], cache.calls.database
-    for table in (budget, budget_calls, budget_values):
-        rows = database.read(database.prepare(sa.select(table)))
-        found.append({tuple(map(str, row)) for row in rows})
-        database.write(database.prepare(sa.delete(table)))
-    return found
-
-
-def test_calls_are_taken_in_together_as_they_are_one_by_one(opened, monkeypatch):
-    monkeypatch.setattr("fleche_like.cache.budgeted.BATCH", 6)
-    plain = opened(destructure_bytes=50_000)
-    keys = various(plain)
-    with monkeypatch.context() as patch:
-        patch.setattr(Account, "add_newer_together", Account.add_newer)
-        BudgetedCache(plain, max_items=100)
-        wanted = entries(plain)
-    BudgetedCache(plain, max_items=100)
-    assert entries(plain) == wanted
-    cache = BudgetedCache(plain, max_items=100)
-    for key in keys:
-        cache.evict(key)
-    assert cache.stats().budget_bytes == 0
-    assert [*cache.values.list()] == []
-
-
-def test_a_first_look_that_is_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("fleche_like.cache.budgeted.BATCH", 6)
-    looked: list[int] = []
-    look = Account.add_newer_together
-
-    def interrupted(account: Account, count: int) -> int:
-        if len(looked) == 2:
-            raise KeyboardInterrupt
-        looked.append(look(account, count))
-        return looked[-1]
-
-    with embedded(tmp_path) as plain:
-        various(plain)
-        with monkeypatch.context() as patch:
-            patch.setattr(Account, "add_newer_together", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                BudgetedCache(plain, max_items=100)
-        assert looked == [6, 6]
-        assert plain.calls.ledger().totals().items == 12
-        cache = BudgetedCache(plain, max_items=100)
-        assert looked == [6, 6]
-        audit(cache)
-        assert cache.stats().budget_items == 20
-
-
-def test_a_first_look_shows_how_far_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr("fleche_like.cache.budgeted.BATCH", 6)
-    steps: list[int] = []
-    shown: list[tuple[str, int, bool]] = []
-
-    class Bar:
-        update = staticmethod(steps.append)
-        close = staticmethod(lambda: None)
-
-    def progress(what: str, items: range, *, wanted: bool) -> Bar:
-        shown.append((what, len(items), wanted))
-        return Bar()
-
-    monkeypatch.setattr("fleche_like.cache.budgeted.progress", progress)
-    with embedded(tmp_path) as plain:
-        various(plain)
-        BudgetedCache(plain, max_items=100)
-        BudgetedCache(plain, max_items=100)  # nothing is new: no bar
-    assert shown == [("taking calls into account", 20, True)]
-    assert steps == [6, 6, 6, 2]
 
 
 def test_what_is_evicted_without_a_budget_does_not_stand_in_the_way(tmp_path):
