@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from fleche_like.cache import Cache
-from fleche_like.cache.abilities import contained
+from fleche_like.cache.abilities import contained, place_of_calls
 from fleche_like.cache.composed import Composed
 from fleche_like.cache.saving import UnitOfWork
 from fleche_like.calls import DigestedCall
@@ -67,14 +66,11 @@ def places_of(cache: Cache) -> set[Hashable]:
     """Return where a cache, or each of those that it is composed of, has its calls."""
     if isinstance(cache, Composed):
         return {place for member in cache.members for place in places_of(member)}
-    database = getattr(cache.calls, "database", None)
-    if database is None:
-        backend = getattr(cache.calls, "backend", cache.calls)
-        return {id(backend), getattr(backend, "url", None) or id(backend)}
-    if database.path is None:
-        is_in_memory = database.dialect == "sqlite"
-        return {id(database) if is_in_memory else database.url}
-    return {os.path.realpath(database.path)}
+    place = place_of_calls(cache.calls)
+    if place is not None:
+        return {place}
+    backend = getattr(cache.calls, "backend", cache.calls)
+    return {id(backend), getattr(backend, "url", None) or id(backend)}
 
 
 @dataclass

@@ -127,17 +127,17 @@ class SealedCopier:
             levels: how deep parts may have parts.
         """
         there, found = set(), set()
-        if not self._reads_first:
-            there = {digest for digest in digests if self._sink.contains(digest)}
 
-        def skip(digest: Digest) -> bool:
-            if self._reads_first and self._sink.contains(digest):
+        def is_there(digest: Digest) -> bool:
+            if self._sink.contains(digest):
                 there.add(digest)
             return digest in there
 
+        wanted = digests if self._reads_first else [each for each in digests if not is_there(each)]
+        skip = is_there if self._reads_first else _none
         batch = _Batch(self._sink, copied)
         ready = functools.partial(self._ready, copied, levels)
-        for digest, data in read_sealed(self._source, digests, ready, skip=skip):
+        for digest, data in read_sealed(self._source, wanted, ready, skip=skip):
             found.add(digest)
             if data is not None:
                 batch.add(digest, data)
@@ -177,6 +177,10 @@ class SealedCopier:
                 raise why
             if why is not None:
                 raise part_not_found(whole, part) from why
+
+
+def _none(_digest: Digest) -> bool:
+    return False
 
 
 class ValueCopier:

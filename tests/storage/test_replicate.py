@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fleche_like.backends import MemoryBackend
+from fleche_like.backends import DatabaseBackend, MemoryBackend
 from fleche_like.codecs import SafeCodec
 from fleche_like.codecs.keys import generate_key, key_of
 from fleche_like.codecs.signing import Signer
@@ -45,6 +45,17 @@ def test_a_value_comes_with_its_parts():
     assert copy_value(source, target, key) > 2 * BIG.nbytes
     np.testing.assert_equal(target.load(key), IN_PARTS)
     assert copy_value(source, target, key) == 0
+
+
+@pytest.mark.parametrize(
+    "backend", [MemoryBackend, lambda: DatabaseBackend("sqlite://")], ids=["memory", "database"]
+)
+def test_what_is_there_already_is_not_written_again(backend):
+    source, target = BackendValueStorage(backend()), storage()
+    keys = [source.save([number], digest([number])) for number in range(3)]
+    copier = ValueCopier(source, target)
+    assert copier.copy(keys[:2]).written == 2
+    assert copier.copy(keys).written == 1
 
 
 @pytest.mark.parametrize("signer", [None, SIGNER])
