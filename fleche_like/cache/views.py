@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -37,9 +38,9 @@ class ReadOnlyCache(Composed):
 class _SomeAnswers(Composed):
     """A view that answers some of the calls of its cache; others are misses, whatever is stored."""
 
+    @abc.abstractmethod
     def _answers(self, key: Digest) -> bool:
         """Return whether this view answers a call, if it is stored."""
-        raise NotImplementedError
 
     def lookup(self, key: Digest) -> Any | Missing:
         """Return the result of a call that this view answers: see :class:`Cache`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import errno
 import functools
 import os
@@ -36,7 +37,7 @@ class Operation:
         return False
 
 
-class Faulty:
+class Faulty(abc.ABC):
     """Does what another object does, with faults; has the abilities of that one and no others.
 
     A subclass says how a call becomes an :class:`Operation`, and forwards the methods that every
@@ -74,8 +75,9 @@ class Faulty:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._wrapped!r})"
 
+    @abc.abstractmethod
     def _operation(self, name: str, args: tuple[Any, ...]) -> Site:
-        raise NotImplementedError
+        """Return the site of a call of a method."""
 
     def _do(self, name: str, *args: Any, **options: Any) -> Any:
         return self._done(name, functools.partial(getattr(self._wrapped, name), **options), *args)
